@@ -1,0 +1,167 @@
+package data
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// The roles of the schema: the owner of every table, which only migrations
+// take, and the program's own, which may not change what is append-only.
+const (
+	ownerRole = "jebi_owner"
+	appRole   = "jebi_app"
+	schema    = "jebi"
+)
+
+// DB is a pool of connections in the program's role.
+type DB struct {
+	pool *pgxpool.Pool
+}
+
+// ErrNotFound says that what was asked for does not exist.
+var ErrNotFound = errors.New("not found")
+
+// Open connects to a migrated database. The url is a PostgreSQL connection
+// string; pool_max_conns in it sets the pool's size (default 16).
+func Open(ctx context.Context, url string) (*DB, error) {
+	cfg, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		return nil, errors.New("the database address cannot be read; DATABASE_URL looks like postgres://user:password@host:5432/name")
+	}
+	if cfg.MaxConns < 16 {
+		cfg.MaxConns = 16
+	}
+	cfg.ConnConfig.RuntimeParams["role"] = appRole
+	cfg.ConnConfig.RuntimeParams["search_path"] = schema
+	cfg.ConnConfig.RuntimeParams["timezone"] = "UTC"
+	cfg.ConnConfig.RuntimeParams["application_name"] = "jebi"
+	pool, err := pgxpool.NewWithConfig(ctx, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	if err := pool.Ping(ctx); err != nil {
+		pool.Close()
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	return &DB{pool}, nil
+}
+
+// Close waits for connections in use and closes the pool.
+func (db *DB) Close() { db.pool.Close() }
+
+// Tx is one transaction: one use case with its audit rows and its messages.
+type Tx struct {
+	tx pgx.Tx
+}
+
+// maxTries bounds how often a transaction is begun again after a deadlock or
+// a serialization failure.
+const maxTries = 5
+
+// Tx runs f in a read committed transaction and commits it when f returns nil.
+// f may run again, after a deadlock: it must have no effect outside.
+func (db *DB) Tx(ctx context.Context, f func(*Tx) error) error {
+	return db.begin(ctx, pgx.TxOptions{}, f)
+}
+
+// ReadTx runs f in a read-only snapshot, for answers that must fit together.
+func (db *DB) ReadTx(ctx context.Context, f func(*Tx) error) error {
+	return db.begin(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, f)
+}
+
+func (db *DB) begin(ctx context.Context, o pgx.TxOptions, f func(*Tx) error) error {
+	var err error
+	for range maxTries {
+		err = pgx.BeginTxFunc(ctx, db.pool, o, func(tx pgx.Tx) error { return f(&Tx{tx}) })
+		if !retryable(err) {
+			return err
+		}
+	}
+	return err
+}
+
+func retryable(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && (pg.Code == "40001" || pg.Code == "40P01")
+}
+
+// violated says whether err is the named constraint's refusal.
+func violated(err error, constraint string) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.ConstraintName == constraint
+}
+
+// Now is the database's time, the only clock of every rule.
+func (tx *Tx) Now(ctx context.Context) (time.Time, error) {
+	var t time.Time
+	err := tx.tx.QueryRow(ctx, `SELECT jebi_now()`).Scan(&t)
+	return t.UTC(), err
+}
+
+// Now is the database's time outside a transaction.
+func (db *DB) Now(ctx context.Context) (time.Time, error) {
+	var t time.Time
+	err := db.pool.QueryRow(ctx, `SELECT jebi_now()`).Scan(&t)
+	return t.UTC(), err
+}
+
+// LockKind names what an advisory lock guards; the second half of its key is
+// a campaign's or a cohort's id.
+type LockKind int32
+
+// The advisory locks. A window's is taken shared by each save and exclusively
+// by close and freeze; the others exclusively by whoever does the step.
+const (
+	LockWindow   LockKind = 1 // cohort id
+	LockCampaign LockKind = 2 // campaign id: short steps of the scheduler
+	LockDraw     LockKind = 3 // cohort id: the draw's computation
+	LockMigrate  LockKind = 4 // 0
+	LockImport   LockKind = 5 // campaign id
+)
+
+// LockShared takes the lock with others that share it, until the transaction ends.
+func (tx *Tx) LockShared(ctx context.Context, k LockKind, id int) error {
+	_, err := tx.tx.Exec(ctx, `SELECT pg_advisory_xact_lock_shared($1, $2)`, int32(k), int32(id))
+	return err
+}
+
+// Lock takes the lock alone, until the transaction ends.
+func (tx *Tx) Lock(ctx context.Context, k LockKind, id int) error {
+	_, err := tx.tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1, $2)`, int32(k), int32(id))
+	return err
+}
+
+// TryLock takes the lock if nobody has it, and says whether it did.
+func (tx *Tx) TryLock(ctx context.Context, k LockKind, id int) (bool, error) {
+	var ok bool
+	err := tx.tx.QueryRow(ctx, `SELECT pg_try_advisory_xact_lock($1, $2)`, int32(k), int32(id)).Scan(&ok)
+	return ok, err
+}
+
+// HoldLock runs f while this program holds a lock of the session kind that no
+// other holds; it answers false, without running f, where another has it. For
+// work that is computed outside a transaction.
+func (db *DB) HoldLock(ctx context.Context, k LockKind, id int, f func(context.Context) error) (bool, error) {
+	c, err := db.pool.Acquire(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer c.Release()
+	var ok bool
+	if err := c.QueryRow(ctx, `SELECT pg_try_advisory_lock($1, $2)`, int32(k), int32(id)).Scan(&ok); err != nil || !ok {
+		return false, err
+	}
+	defer func() {
+		// A connection whose lock cannot be given back is not given back either.
+		if _, e := c.Exec(context.WithoutCancel(ctx), `SELECT pg_advisory_unlock($1, $2)`, int32(k), int32(id)); e != nil {
+			c.Conn().Close(context.WithoutCancel(ctx))
+		}
+	}()
+	return true, f(ctx)
+}
