@@ -1,0 +1,494 @@
+package lottery
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"runtime"
+	"slices"
+)
+
+// VerifyOptions is what the verifier knows from elsewhere; all of it may be missing.
+type VerifyOptions struct {
+	// Receipt is the content of a citizen's proof; nil if there is none.
+	Receipt []byte
+	// Beacon checks the signature of a round of quicknet, its encoding included (package lottery/beacon);
+	// without it the source counts as absent.
+	Beacon func(round uint64, signature []byte) error
+	// Workers is how many hash at once; 0: one for each processor.
+	Workers int
+}
+
+// Verify recomputes everything that a bundle says: a folder, or an archive (zip.Reader is an fs.FS). The parts of
+// the report stand in the order of the protocol; a part that cannot be judged because one before it fails,
+// fails.
+func Verify(fsys fs.FS, opts VerifyOptions) Report {
+	if opts.Workers <= 0 {
+		opts.Workers = runtime.GOMAXPROCS(0)
+	}
+	v := &verifier{fsys: fsys, opts: opts}
+	v.checkManifest()
+	v.checkLeaves()
+	v.checkRoot()
+	v.checkExcluded()
+	v.checkSources()
+	v.checkSeed()
+	v.checkOrder()
+	v.checkCounts()
+	v.checkCutOffs()
+	v.checkReceipt()
+	return v.report
+}
+
+// verifier carries what the steps have found; a nil or false field means that the step before it failed.
+type verifier struct {
+	fsys   fs.FS
+	opts   VerifyOptions
+	report Report
+
+	manifestFile []byte
+	manifest     *Manifest
+	leaves       []byte // sound leaves only
+	claims       *Claims
+	claimsError  error
+	root         *Hash
+	revealed     []Revealed // sound sources only
+	sourcesHold  bool
+	ticketKey    *Hash
+	order        []Entity
+	orderHolds   bool
+	cutoffs      []PublicCutOff
+	cutoffsHold  bool
+}
+
+// read returns nil, with no error, for a file that is not there.
+func (v *verifier) read(name string) ([]byte, error) {
+	b, err := fs.ReadFile(v.fsys, name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s cannot be read: %w", name, err)
+	}
+	if b == nil {
+		b = []byte{}
+	}
+	return b, nil
+}
+
+// need is read for a file that every bundle has.
+func (v *verifier) need(name string) ([]byte, error) {
+	b, err := v.read(name)
+	if err == nil && b == nil {
+		return nil, fmt.Errorf("%s is missing", name)
+	}
+	return b, err
+}
+
+func (v *verifier) checkManifest() {
+	const part = "manifest"
+	file, err := v.need(FileManifest)
+	if err != nil {
+		v.report.fails(part, "%v", err)
+		return
+	}
+	v.manifestFile = file
+	m, err := ParseManifest(file)
+	if err != nil {
+		v.report.fails(part, "%v", err)
+		return
+	}
+	v.manifest = &m
+	v.report.DrawID, v.report.Sample = m.DrawID, m.Sample
+	v.report.holds(part, "")
+}
+
+func (v *verifier) checkLeaves() {
+	const part = "leaves"
+	leaves, err := v.need(FileLeaves)
+	if err == nil && v.manifest == nil {
+		err = errors.New("not checked: the manifest fails")
+	}
+	var supply []byte
+	if err == nil {
+		supply, err = v.need(FileSupply)
+	}
+	if err == nil {
+		err = checkFirstLeaf(leaves, ManifestHash(v.manifestFile), SupplyHash(supply))
+	}
+	if err == nil {
+		err = CheckLeaves(leaves, v.manifest.MaxWeight)
+	}
+	if err != nil {
+		v.report.fails(part, "%s: %v", FileLeaves, err)
+		return
+	}
+	v.leaves = leaves
+	v.report.holds(part, "%d ballots", leafCount(leaves)-1)
+}
+
+func checkFirstLeaf(leaves []byte, manifest, supply Hash) error {
+	want := FirstLeaf(manifest, supply)
+	if len(leaves) < LeafSize {
+		return fmt.Errorf("%d bytes are less than leaf 0", len(leaves))
+	}
+	for i := range want {
+		if leaves[i] == want[i] {
+			continue
+		}
+		switch {
+		case i == 0:
+			return fmt.Errorf("leaf 0 begins with %02x, not 00", leaves[0])
+		case i < 33:
+			return fmt.Errorf("leaf 0 (byte %d): carries manifest_hash %x, manifest.json gives %s", i, leaves[1:33], manifest)
+		case i < 65:
+			return fmt.Errorf("leaf 0 (byte %d): carries supply_hash %x, supply.json gives %s", i, leaves[33:65], supply)
+		default:
+			return fmt.Errorf("leaf 0 (byte %d): does not end with 0000", i)
+		}
+	}
+	return nil
+}
+
+func (v *verifier) checkRoot() {
+	const part = "root"
+	file, err := v.need(FileClaims)
+	if err == nil {
+		var c Claims
+		if c, err = ParseClaims(file); err == nil {
+			v.claims = &c
+		}
+	}
+	v.claimsError = err
+	if v.leaves == nil {
+		v.report.fails(part, "not checked: the leaves fail")
+		return
+	}
+	root := RootOf(v.leaves, LeafSize, v.opts.Workers)
+	v.root = &root
+	size := uint64(leafCount(v.leaves))
+	switch {
+	case err != nil:
+		v.report.fails(part, "%v", err)
+	case v.claims.Size != size:
+		v.report.fails(part, "claims.json: size %d, there are %d leaves", v.claims.Size, size)
+	case v.claims.Root != root:
+		v.report.fails(part, "claims.json: root %s, the leaves give %s", v.claims.Root, root)
+	case v.claims.Sample && !v.manifest.Sample:
+		v.report.fails(part, "claims.json: sample, the manifest is of a real draw")
+	default:
+		v.report.holds(part, "%s", root)
+	}
+}
+
+func (v *verifier) checkExcluded() {
+	const part = "excluded"
+	file, err := v.read(FileExcluded)
+	if err != nil {
+		v.report.fails(part, "%v", err)
+		return
+	}
+	claimed := v.claims != nil && !v.claims.Excluded.IsZero()
+	if file == nil {
+		if claimed {
+			v.report.fails(part, "claims.json names the hash of %s, which is missing", FileExcluded)
+			return
+		}
+		v.report.absent(part, "")
+		return
+	}
+	if claimed && v.claims.Excluded != FileHash(file) {
+		v.report.fails(part, "claims.json: excluded %s, the file has H %s", v.claims.Excluded, FileHash(file))
+		return
+	}
+	pids, err := ParseExcluded(file)
+	if err != nil {
+		v.report.fails(part, "%v", err)
+		return
+	}
+	if v.leaves == nil {
+		v.report.fails(part, "not checked: the leaves fail")
+		return
+	}
+	for i, pid := range pids {
+		if at := FindLeaf(v.leaves, pid); at != 0 {
+			v.report.fails(part, "excluded.json: pids[%d]: %s is also leaf %d", i, pid, at)
+			return
+		}
+	}
+	v.report.holds(part, "%d", len(pids))
+}
+
+func (v *verifier) checkSources() {
+	if v.manifest == nil {
+		v.report.fails("sources", "not checked: the manifest fails")
+		return
+	}
+	file, err := v.need(FileEntropy)
+	var revealed []Revealed
+	if err == nil {
+		revealed, err = ParseEntropy(file)
+	}
+	if err == nil && len(revealed) != len(v.manifest.Sources) {
+		err = fmt.Errorf("entropy.json: %d sources, the manifest has %d", len(revealed), len(v.manifest.Sources))
+	}
+	if err != nil {
+		v.report.fails("sources", "%v", err)
+		return
+	}
+	v.sourcesHold = true
+	for i, s := range v.manifest.Sources {
+		v.checkSource(i, s, revealed[i])
+	}
+	if v.sourcesHold {
+		v.revealed = revealed
+	}
+}
+
+func (v *verifier) checkSource(i int, s Source, r Revealed) {
+	part := fmt.Sprintf("source %d (%s)", i, s.name())
+	var public []byte
+	var err error
+	if s.Type == SourcePublic {
+		public, err = v.read(FilePublic(s.Index))
+	}
+	if err == nil {
+		err = s.CheckRevealed(v.manifest.DrawID, r, public)
+	}
+	if err == nil && s.Type == SourceDrand && v.opts.Beacon != nil {
+		if err = v.opts.Beacon(r.Round(), r.Signature); err != nil {
+			err = fmt.Errorf("round %d: %w", r.Round(), err)
+		}
+	}
+	switch {
+	case err != nil:
+		v.report.fails(part, "entropy.json: sources[%d]: %v", i, err)
+		v.sourcesHold = false
+	case s.Type == SourceDrand && v.opts.Beacon == nil:
+		v.report.absent(part, "round %d, randomness = H(signature); the signature is not checked here", r.Round())
+	case !r.Present:
+		v.report.holds(part, "absent from the draw")
+	default:
+		v.report.holds(part, "")
+	}
+}
+
+func (v *verifier) checkSeed() {
+	const part = "seed"
+	switch {
+	case v.root == nil:
+		v.report.fails(part, "not checked: the root fails")
+		return
+	case !v.sourcesHold:
+		v.report.fails(part, "not checked: a source fails")
+		return
+	}
+	seed := Seed(uint64(leafCount(v.leaves)), *v.root, v.revealed)
+	key := TicketKey(seed, v.manifest.Stream)
+	v.ticketKey = &key
+	switch {
+	case v.claims == nil:
+		v.report.fails(part, "%v", v.claimsError)
+	case v.claims.Seed != seed:
+		v.report.fails(part, "claims.json: seed %s, leaves and sources give %s", v.claims.Seed, seed)
+	case v.claims.TicketKey != key:
+		v.report.fails(part, "claims.json: ticket_key %s, the seed gives %s", v.claims.TicketKey, key)
+	default:
+		v.report.holds(part, "%s", seed)
+	}
+}
+
+func (v *verifier) checkOrder() {
+	const part = "order"
+	file, err := v.need(FileOrder)
+	if err == nil && v.ticketKey == nil {
+		err = errors.New("not checked: the seed fails")
+	}
+	if err == nil {
+		v.order, err = OrderWith(v.leaves, *v.ticketKey, v.opts.Workers)
+	}
+	if err == nil {
+		err = compareOrder(file, v.order)
+	}
+	if err != nil {
+		v.report.fails(part, "order.bin: %v", err)
+		return
+	}
+	v.orderHolds = true
+	v.report.holds(part, "%d tickets", len(v.order))
+}
+
+func compareOrder(file []byte, order []Entity) error {
+	for i := range order {
+		if len(file) < 16*(i+1) {
+			return fmt.Errorf("%d bytes, %d ids need %d", len(file), len(order), 16*len(order))
+		}
+		if id := ID(file[16*i:]); id != order[i].ID {
+			return fmt.Errorf("rank %d (byte %d): %s, the tickets give %s", i+1, 16*i, id, order[i].ID)
+		}
+	}
+	if len(file) != 16*len(order) {
+		return fmt.Errorf("%d bytes, %d ids need %d", len(file), len(order), 16*len(order))
+	}
+	return nil
+}
+
+// checkCounts compares the counts of claims.json, but for those who were assigned, which only outcome.bin shows.
+func (v *verifier) checkCounts() {
+	const part = "counts"
+	if v.claims == nil || v.claims.Counts == nil {
+		v.report.absent(part, "")
+		return
+	}
+	if !v.orderHolds {
+		v.report.fails(part, "not checked: the order fails")
+		return
+	}
+	parties := uint64(0)
+	for i := range v.order {
+		if v.order[i].Size > 1 {
+			parties++
+		}
+	}
+	for _, c := range []struct {
+		name          string
+		claimed, real uint64
+	}{
+		{"ballots", v.claims.Counts.Ballots, uint64(leafCount(v.leaves) - 1)},
+		{"entities", v.claims.Counts.Entities, uint64(len(v.order))},
+		{"parties", v.claims.Counts.Parties, parties},
+	} {
+		if c.claimed != c.real {
+			v.report.fails(part, "claims.json: counts: %s: %d, there are %d", c.name, c.claimed, c.real)
+			return
+		}
+	}
+	v.report.holds(part, "")
+}
+
+func (v *verifier) checkCutOffs() {
+	const part = "cut-offs"
+	file, err := v.read(FileCutOffs)
+	claimed := v.claims != nil && !v.claims.CutOffs.IsZero()
+	switch {
+	case err != nil:
+		v.report.fails(part, "%v", err)
+		return
+	case file == nil && claimed:
+		v.report.fails(part, "claims.json names the hash of %s, which is missing", FileCutOffs)
+		return
+	case file == nil:
+		v.report.absent(part, "")
+		return
+	case claimed && v.claims.CutOffs != FileHash(file):
+		v.report.fails(part, "claims.json: cutoffs %s, the file has H %s", v.claims.CutOffs, FileHash(file))
+		return
+	case !v.orderHolds:
+		v.report.fails(part, "not checked: the order fails")
+		return
+	}
+	v.cutoffs, err = ParseCutOffs(file, len(v.order))
+	if err != nil {
+		v.report.fails(part, "%v", err)
+		return
+	}
+	v.cutoffsHold = true
+	if !claimed {
+		v.report.absent(part, "%d well-formed cut-offs; claims.json does not name their hash", len(v.cutoffs))
+		return
+	}
+	v.report.holds(part, "%d", len(v.cutoffs))
+}
+
+func (v *verifier) checkReceipt() {
+	const part = "receipt"
+	if v.opts.Receipt == nil {
+		v.report.absent(part, "")
+		return
+	}
+	if !v.orderHolds {
+		v.report.fails(part, "not checked: the order fails")
+		return
+	}
+	p, err := ParseProof(v.opts.Receipt)
+	if err != nil {
+		v.report.fails(part, "%v", err)
+		return
+	}
+	if err := v.checkPlace(p); err != nil {
+		v.report.fails(part, "receipt: %v", err)
+		return
+	}
+	if err := v.checkResult(p); err != nil {
+		v.report.fails(part, "receipt: %v", err)
+		return
+	}
+	v.report.holds(part, "rank %d of %d", p.Rank, len(v.order))
+}
+
+// checkPlace checks the fields up to rank.
+func (v *verifier) checkPlace(p Proof) error {
+	size := uint64(leafCount(v.leaves))
+	if p.Size != size {
+		return fmt.Errorf("size: %d, there are %d leaves", p.Size, size)
+	}
+	if p.Root != *v.root {
+		return fmt.Errorf("root: %s, the leaves give %s", p.Root, v.root)
+	}
+	if p.Index < 1 || p.Index >= size {
+		return fmt.Errorf("index: %d is not that of a ballot leaf", p.Index)
+	}
+	if !bytes.Equal(p.Leaf[:], v.leaves[p.Index*LeafSize:][:LeafSize]) {
+		return fmt.Errorf("leaf: is not leaf %d of the bundle", p.Index)
+	}
+	if err := CheckInclusion(p.Leaf[:], p.Index, p.Size, p.Proof, p.Root); err != nil {
+		return fmt.Errorf("proof: %w", err)
+	}
+	if c := BallotCommit(p.Salt, p.Ballot); c != Hash(p.Leaf[35:]) {
+		return fmt.Errorf("salt or ballot: they give the commitment %s, the leaf has %x", c, p.Leaf[35:])
+	}
+	if w := leafWeight(v.leaves, int(p.Index)); p.Weight != w {
+		return fmt.Errorf("weight: %d, the leaf has %d", p.Weight, w)
+	}
+	if p.Rank < 1 || int64(p.Rank) > int64(len(v.order)) {
+		return fmt.Errorf("rank: %d of %d", p.Rank, len(v.order))
+	}
+	e := v.order[p.Rank-1]
+	if !slices.Contains(e.Members[:e.Size], uint32(p.Index)) {
+		return fmt.Errorf("rank: %d is that of another ticket", p.Rank)
+	}
+	if p.Entity != e.ID {
+		return fmt.Errorf("entity: %s, the leaf gives %s", p.Entity, e.ID)
+	}
+	if p.Ticket != e.Ticket {
+		return fmt.Errorf("ticket: %s, the ticket key gives %s", p.Ticket, e.Ticket)
+	}
+	return nil
+}
+
+// checkResult checks what stands after rank, so far as it is there.
+func (v *verifier) checkResult(p Proof) error {
+	if r := p.Result; r != nil {
+		if v.claims.OutcomeRoot.IsZero() {
+			return errors.New("result: claims.json has no outcome_root")
+		}
+		if r.OutcomeRoot != v.claims.OutcomeRoot {
+			return fmt.Errorf("result: outcome_root: %s, claims.json has %s", r.OutcomeRoot, v.claims.OutcomeRoot)
+		}
+		leaf := ResultLeaf(r.Salt, p.Entity, r.Outcome)
+		err := CheckInclusion(leaf[:], uint64(p.Rank-1), uint64(len(v.order)), r.Proof, r.OutcomeRoot)
+		if err != nil {
+			return fmt.Errorf("result: proof: %w", err)
+		}
+	}
+	for i, c := range p.CutOffs {
+		if !v.cutoffsHold {
+			return errors.New("cutoffs: the bundle has none that hold")
+		}
+		if !slices.Contains(v.cutoffs, c) {
+			return fmt.Errorf("cutoffs[%d]: does not stand in cutoffs.json", i)
+		}
+	}
+	return nil
+}
