@@ -58,15 +58,90 @@ CREATE TABLE draw_source (
   present      boolean NOT NULL,
   value        bytea NOT NULL,
   signature    bytea,
+  envelope     bytea,                                   -- what the envelope of a trustee counted absent held
   note         text,                                    -- a trustee's signed note, or why she counts as absent
   recorded_at  timestamptz NOT NULL DEFAULT jebi_now(),
   proposed_by  int REFERENCES official,
   confirmed_by int REFERENCES official,
   PRIMARY KEY (cohort_id, position),
   CHECK (present OR (type = 1 AND value = '')),
+  CHECK (envelope IS NULL OR type = 1 AND NOT present),
   CHECK (proposed_by IS DISTINCT FROM confirmed_by OR proposed_by IS NULL)
 );
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON draw_source FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+-- The offline profile: a trustee's sealed envelope, handed in or recorded absent before the first die.
+CREATE TABLE draw_envelope (
+  cohort_id    int NOT NULL REFERENCES draw,
+  position     smallint NOT NULL CHECK (position >= 0),
+  handed_in    boolean NOT NULL,
+  reason       text NOT NULL DEFAULT '',
+  recorded_at  timestamptz NOT NULL DEFAULT jebi_now(),
+  proposed_by  int REFERENCES official,
+  confirmed_by int REFERENCES official,
+  PRIMARY KEY (cohort_id, position),
+  CHECK (handed_in OR reason <> ''),
+  CHECK (proposed_by IS DISTINCT FROM confirmed_by OR proposed_by IS NULL)
+);
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON draw_envelope FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+-- Which source may be recorded when: nobody who speaks late may choose between seeds.
+-- +goose StatementBegin
+CREATE FUNCTION draw_announced(c int) RETURNS TABLE (position int, type int) LANGUAGE sql STABLE AS $$
+  SELECT (n - 1)::int, (s ->> 'type')::int
+    FROM jebi.draw d, jsonb_array_elements(convert_from(d.manifest, 'UTF8')::jsonb -> 'sources') WITH ORDINALITY AS x (s, n)
+   WHERE d.cohort_id = c
+$$;
+
+CREATE FUNCTION draw_source_order() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+  last int := (SELECT max(a.position) FROM draw_announced(NEW.cohort_id) a);
+  announced int := (SELECT a.type FROM draw_announced(NEW.cohort_id) a WHERE a.position = NEW.position);
+  last_in boolean := EXISTS (SELECT FROM draw_source s WHERE s.cohort_id = NEW.cohort_id AND s.position = last);
+  handed boolean := (SELECT e.handed_in FROM draw_envelope e WHERE e.cohort_id = NEW.cohort_id AND e.position = NEW.position);
+BEGIN
+  IF (SELECT c.state FROM cohort c WHERE c.id = NEW.cohort_id) IS DISTINCT FROM 'frozen' THEN
+    RAISE EXCEPTION 'cohort %: randomness is recorded only while it is frozen', NEW.cohort_id USING ERRCODE = 'restrict_violation', CONSTRAINT = 'draw_source_order';
+  ELSIF announced IS DISTINCT FROM NEW.type::int THEN
+    RAISE EXCEPTION 'cohort %: source % was not announced with type %', NEW.cohort_id, NEW.position, NEW.type USING ERRCODE = 'restrict_violation', CONSTRAINT = 'draw_source_order';
+  ELSIF NEW.position = last AND EXISTS (SELECT FROM draw_announced(NEW.cohort_id) a WHERE a.position <> last
+          AND NOT EXISTS (SELECT FROM draw_source s WHERE s.cohort_id = NEW.cohort_id AND s.position = a.position)
+          AND NOT (a.type = 1 AND EXISTS (SELECT FROM draw_envelope e WHERE e.cohort_id = NEW.cohort_id AND e.position = a.position))) THEN
+    RAISE EXCEPTION 'cohort %: before the last source every other is recorded, or its envelope', NEW.cohort_id USING ERRCODE = 'restrict_violation', CONSTRAINT = 'draw_source_order';
+  ELSIF NEW.position <> last AND NOT last_in AND handed THEN
+    RAISE EXCEPTION 'cohort %: envelopes are opened after the dice', NEW.cohort_id USING ERRCODE = 'restrict_violation', CONSTRAINT = 'draw_source_order';
+  ELSIF NEW.position <> last AND last_in AND handed IS NULL THEN
+    RAISE EXCEPTION 'cohort %: source % comes after the last one', NEW.cohort_id, NEW.position USING ERRCODE = 'restrict_violation', CONSTRAINT = 'draw_source_order';
+  ELSIF NEW.present AND handed IS FALSE THEN
+    RAISE EXCEPTION 'cohort %: trustee % was recorded absent', NEW.cohort_id, NEW.position USING ERRCODE = 'restrict_violation', CONSTRAINT = 'draw_source_order';
+  END IF;
+  RETURN NEW;
+END $$;
+
+CREATE FUNCTION draw_envelope_order() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF (SELECT c.state FROM cohort c WHERE c.id = NEW.cohort_id) IS DISTINCT FROM 'frozen' THEN
+    RAISE EXCEPTION 'cohort %: envelopes are recorded only while it is frozen', NEW.cohort_id USING ERRCODE = 'restrict_violation', CONSTRAINT = 'draw_source_order';
+  ELSIF (SELECT a.type FROM draw_announced(NEW.cohort_id) a WHERE a.position = NEW.position) IS DISTINCT FROM 1 THEN
+    RAISE EXCEPTION 'cohort %: source % is no trustee', NEW.cohort_id, NEW.position USING ERRCODE = 'restrict_violation', CONSTRAINT = 'draw_source_order';
+  ELSIF EXISTS (SELECT FROM draw_source s WHERE s.cohort_id = NEW.cohort_id AND (s.type <> 1 OR s.present)) THEN
+    RAISE EXCEPTION 'cohort %: envelopes are recorded before the first die', NEW.cohort_id USING ERRCODE = 'restrict_violation', CONSTRAINT = 'draw_source_order';
+  END IF;
+  RETURN NEW;
+END $$;
+
+-- After the first die or reveal a draw is never voided.
+CREATE FUNCTION cohort_void() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF EXISTS (SELECT FROM draw_source s WHERE s.cohort_id = NEW.id AND (s.type <> 1 OR s.present OR s.envelope IS NOT NULL)) THEN
+    RAISE EXCEPTION 'cohort %: after the first die or reveal a draw is never voided', NEW.key USING ERRCODE = 'restrict_violation', CONSTRAINT = 'draw_void';
+  END IF;
+  RETURN NEW;
+END $$;
+-- +goose StatementEnd
+CREATE TRIGGER in_order BEFORE INSERT ON draw_source FOR EACH ROW EXECUTE FUNCTION draw_source_order();
+CREATE TRIGGER in_order BEFORE INSERT ON draw_envelope FOR EACH ROW EXECUTE FUNCTION draw_envelope_order();
+CREATE TRIGGER void_early BEFORE UPDATE ON cohort FOR EACH ROW WHEN (NEW.state = 'void' AND OLD.state <> 'void') EXECUTE FUNCTION cohort_void();
 
 -- The frozen ballots: position in leaves.bin, from 1.
 CREATE TABLE draw_leaf (
@@ -146,6 +221,7 @@ CREATE TABLE waiting (
   rank      int NOT NULL,
   state     text NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'seated', 'off')),
   lapses    smallint NOT NULL DEFAULT 0 CHECK (lapses >= 0),
+  cancelled boolean NOT NULL DEFAULT false, -- a clinic cancelled its slot: it is served before the others
   why       text NOT NULL DEFAULT '' CHECK (why IN ('', 'lapses', 'asked', 'ineligible', 'vaccinated', 'settled')),
   PRIMARY KEY (cohort_id, rank)
 );
@@ -162,6 +238,7 @@ CREATE TABLE offer (
   cohort_id  int NOT NULL,
   rank       int NOT NULL,
   slot_id    bigint NOT NULL,
+  second_id  bigint,
   choice     smallint NOT NULL CHECK (choice BETWEEN 1 AND 5),
   size       smallint NOT NULL CHECK (size BETWEEN 1 AND 4),
   state      text NOT NULL DEFAULT 'live' CHECK (state IN ('live', 'accepted', 'declined', 'lapsed', 'replaced', 'withdrawn')),
@@ -175,14 +252,91 @@ CREATE TABLE offer (
 CREATE UNIQUE INDEX offer_one_live ON offer (cohort_id, rank) WHERE state = 'live';
 CREATE UNIQUE INDEX offer_slot_once ON offer (cohort_id, rank, slot_id) WHERE state IN ('live', 'accepted', 'declined', 'lapsed');
 CREATE INDEX offer_due ON offer (deadline) WHERE state = 'live';
--- Why a waiting ticket was passed over in a batch, where seats it lists were free.
+-- Why a waiting ticket was passed over where a slot that it lists had free seats: once a slot and reason.
 CREATE TABLE offer_skip (
   cohort_id int NOT NULL,
   rank      int NOT NULL,
-  batch_at  timestamptz NOT NULL,
-  reason    text NOT NULL,
-  PRIMARY KEY (cohort_id, rank, batch_at)
+  slot_id   bigint NOT NULL,               -- 0: the reason is the ticket's
+  reason    text NOT NULL CHECK (reason <> ''),
+  batch_at  timestamptz NOT NULL,          -- the first batch of which it was true
+  PRIMARY KEY (cohort_id, rank, slot_id, reason)
 );
+
+-- Each table of a draw is written in its state only: nothing enters a frozen draw, nothing is added to a result.
+-- +goose StatementBegin
+CREATE FUNCTION written_in_state() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE bad text;
+BEGIN
+  SELECT c.key || ' is ' || c.state INTO bad FROM cohort c
+   WHERE c.id IN (SELECT DISTINCT cohort_id FROM new_rows) AND NOT c.state = ANY (TG_ARGV) LIMIT 1;
+  IF bad IS NOT NULL THEN
+    RAISE EXCEPTION 'cohort %: % takes no rows now', bad, TG_TABLE_NAME USING ERRCODE = 'restrict_violation', CONSTRAINT = 'written_in_state';
+  END IF;
+  RETURN NULL;
+END $$;
+
+CREATE FUNCTION assignment_in_state() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE bad text;
+BEGIN
+  SELECT c.key || ' is ' || c.state INTO bad FROM (SELECT DISTINCT cohort_id, origin FROM new_rows) n JOIN cohort c ON c.id = n.cohort_id
+   WHERE NOT CASE n.origin WHEN 'draw' THEN c.state = 'frozen' WHEN 'offer' THEN c.state = 'published' ELSE c.state IN ('published', 'settled') END LIMIT 1;
+  IF bad IS NOT NULL THEN
+    RAISE EXCEPTION 'cohort %: no such assignment now', bad USING ERRCODE = 'restrict_violation', CONSTRAINT = 'written_in_state';
+  END IF;
+  RETURN NULL;
+END $$;
+
+-- A place or an offer ends once, and is never another's or elsewhere.
+CREATE FUNCTION assignment_ends() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF OLD.state NOT IN ('assigned', 'confirmed') OR OLD.state = 'confirmed' AND NEW.state = 'assigned'
+     OR (OLD.campaign_id, OLD.cohort_id, OLD.person_id, OLD.rank, OLD.slot_id, OLD.second_id, OLD.choice, OLD.origin, OLD.at)
+        IS DISTINCT FROM (NEW.campaign_id, NEW.cohort_id, NEW.person_id, NEW.rank, NEW.slot_id, NEW.second_id, NEW.choice, NEW.origin, NEW.at) THEN
+    RAISE EXCEPTION 'assignment %: % does not become %', OLD.id, OLD.state, NEW.state USING ERRCODE = 'restrict_violation', CONSTRAINT = 'assignment_ends';
+  END IF;
+  RETURN NEW;
+END $$;
+
+CREATE FUNCTION offer_ends() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF OLD.state <> 'live' OR (OLD.cohort_id, OLD.rank, OLD.slot_id, OLD.second_id, OLD.choice, OLD.size, OLD.offered_at)
+        IS DISTINCT FROM (NEW.cohort_id, NEW.rank, NEW.slot_id, NEW.second_id, NEW.choice, NEW.size, NEW.offered_at) THEN
+    RAISE EXCEPTION 'offer %: % does not become %', OLD.id, OLD.state, NEW.state USING ERRCODE = 'restrict_violation', CONSTRAINT = 'offer_ends';
+  END IF;
+  RETURN NEW;
+END $$;
+
+-- An offer lies inside the choice that it is said to come from, for every member, and was not struck.
+CREATE FUNCTION offer_inside() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE bad int;
+BEGIN
+  SELECT o.rank INTO bad
+    FROM new_rows o
+    LEFT JOIN slot s ON s.id = o.slot_id AND s.cohort_id = o.cohort_id
+    LEFT JOIN clinic c ON c.id = s.clinic_id
+    LEFT JOIN ticket_member m ON m.cohort_id = o.cohort_id AND m.rank = o.rank
+    LEFT JOIN ballot b ON b.campaign_id = s.campaign_id AND b.person_id = m.person_id AND NOT b.withdrawn
+    CROSS JOIN LATERAL (SELECT convert_from(b.bytes, 'UTF8')::jsonb -> 'choices' -> (o.choice - 1) AS j) ch
+   WHERE o.state = 'live'
+     AND ((ch.j -> 'clinics' ? c.key AND ch.j -> 'dates' ? to_char(s.date, 'YYYY-MM-DD') AND ch.j -> 'parts' ? s.part) IS NOT TRUE
+          OR EXISTS (SELECT FROM struck k WHERE k.cohort_id = o.cohort_id AND k.rank = o.rank AND k.slot_id = o.slot_id))
+   LIMIT 1;
+  IF bad IS NOT NULL THEN
+    RAISE EXCEPTION 'rank %: the offer lies outside the choice, or was struck', bad USING ERRCODE = 'check_violation', CONSTRAINT = 'offer_inside_choice';
+  END IF;
+  RETURN NULL;
+END $$;
+-- +goose StatementEnd
+CREATE TRIGGER in_state AFTER INSERT ON draw_leaf REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION written_in_state('closed');
+CREATE TRIGGER in_state AFTER INSERT ON ticket REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION written_in_state('frozen');
+CREATE TRIGGER in_state AFTER INSERT ON ticket_member REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION written_in_state('frozen');
+CREATE TRIGGER in_state AFTER INSERT ON cut_off REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION written_in_state('frozen');
+CREATE TRIGGER in_state AFTER INSERT ON waiting REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION written_in_state('frozen', 'published');
+CREATE TRIGGER in_state AFTER INSERT ON offer REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION written_in_state('published');
+CREATE TRIGGER in_state AFTER INSERT ON assignment REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION assignment_in_state();
+CREATE TRIGGER ends BEFORE UPDATE ON assignment FOR EACH ROW EXECUTE FUNCTION assignment_ends();
+CREATE TRIGGER ends BEFORE UPDATE ON offer FOR EACH ROW EXECUTE FUNCTION offer_ends();
+CREATE TRIGGER inside_insert AFTER INSERT ON offer REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION offer_inside();
 
 -- Seats in use and on offer, kept by statement: COPY of millions obeys it too. Rows locked in id order.
 -- +goose StatementBegin
@@ -253,12 +407,17 @@ DECLARE slots bigint[]; holds int[];
 BEGIN
   IF TG_OP = 'INSERT' THEN
     SELECT array_agg(slot_id ORDER BY slot_id), array_agg(n ORDER BY slot_id) INTO slots, holds FROM (
-      SELECT slot_id, sum(size)::int AS n FROM new_rows WHERE state = 'live' GROUP BY slot_id) y;
+      SELECT slot_id, sum(size)::int AS n FROM (
+        SELECT slot_id, size FROM new_rows WHERE state = 'live'
+        UNION ALL SELECT second_id, size FROM new_rows WHERE state = 'live' AND second_id IS NOT NULL) x
+      GROUP BY slot_id) y;
   ELSE
     SELECT array_agg(slot_id ORDER BY slot_id), array_agg(n ORDER BY slot_id) INTO slots, holds FROM (
       SELECT slot_id, sum(d)::int AS n FROM (
         SELECT slot_id, size AS d FROM new_rows WHERE state = 'live'
-        UNION ALL SELECT slot_id, -size FROM old_rows WHERE state = 'live') x
+        UNION ALL SELECT second_id, size FROM new_rows WHERE state = 'live' AND second_id IS NOT NULL
+        UNION ALL SELECT slot_id, -size FROM old_rows WHERE state = 'live'
+        UNION ALL SELECT second_id, -size FROM old_rows WHERE state = 'live' AND second_id IS NOT NULL) x
       GROUP BY slot_id HAVING sum(d) <> 0) y;
   END IF;
   IF slots IS NOT NULL THEN

@@ -29,7 +29,7 @@ CREATE INDEX message_person ON message (person_id);
 
 -- The program's role: everything except what append-only tables and the owner keep for themselves.
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA jebi TO jebi_app;
-REVOKE UPDATE, DELETE ON campaign_version, audit, board, seal, ballot_history, draw_secret, draw_source, draw_leaf, ticket, ticket_member, cut_off FROM jebi_app;
+REVOKE UPDATE, DELETE ON campaign_version, audit, board, seal, ballot_history, draw_secret, draw_source, draw_envelope, draw_leaf, ticket, ticket_member, cut_off FROM jebi_app;
 REVOKE DELETE ON draw, offer, assignment, cohort, campaign, official, proposal, message FROM jebi_app;
 -- +goose StatementBegin
 DO $$ BEGIN
