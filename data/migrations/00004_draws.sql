@@ -87,7 +87,7 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON draw_envelope FOR EACH STA
 
 -- Which source may be recorded when: nobody who speaks late may choose between seeds.
 -- +goose StatementBegin
-CREATE FUNCTION draw_announced(c int) RETURNS TABLE (position int, type int) LANGUAGE sql STABLE AS $$
+CREATE FUNCTION draw_announced(c int) RETURNS TABLE (place int, kind int) LANGUAGE sql STABLE AS $$
   SELECT (n - 1)::int, (s ->> 'type')::int
     FROM jebi.draw d, jsonb_array_elements(convert_from(d.manifest, 'UTF8')::jsonb -> 'sources') WITH ORDINALITY AS x (s, n)
    WHERE d.cohort_id = c
@@ -95,8 +95,8 @@ $$;
 
 CREATE FUNCTION draw_source_order() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
-  last int := (SELECT max(a.position) FROM draw_announced(NEW.cohort_id) a);
-  announced int := (SELECT a.type FROM draw_announced(NEW.cohort_id) a WHERE a.position = NEW.position);
+  last int := (SELECT max(a.place) FROM draw_announced(NEW.cohort_id) a);
+  announced int := (SELECT a.kind FROM draw_announced(NEW.cohort_id) a WHERE a.place = NEW.position);
   last_in boolean := EXISTS (SELECT FROM draw_source s WHERE s.cohort_id = NEW.cohort_id AND s.position = last);
   handed boolean := (SELECT e.handed_in FROM draw_envelope e WHERE e.cohort_id = NEW.cohort_id AND e.position = NEW.position);
 BEGIN
@@ -104,9 +104,9 @@ BEGIN
     RAISE EXCEPTION 'cohort %: randomness is recorded only while it is frozen', NEW.cohort_id USING ERRCODE = 'restrict_violation', CONSTRAINT = 'draw_source_order';
   ELSIF announced IS DISTINCT FROM NEW.type::int THEN
     RAISE EXCEPTION 'cohort %: source % was not announced with type %', NEW.cohort_id, NEW.position, NEW.type USING ERRCODE = 'restrict_violation', CONSTRAINT = 'draw_source_order';
-  ELSIF NEW.position = last AND EXISTS (SELECT FROM draw_announced(NEW.cohort_id) a WHERE a.position <> last
-          AND NOT EXISTS (SELECT FROM draw_source s WHERE s.cohort_id = NEW.cohort_id AND s.position = a.position)
-          AND NOT (a.type = 1 AND EXISTS (SELECT FROM draw_envelope e WHERE e.cohort_id = NEW.cohort_id AND e.position = a.position))) THEN
+  ELSIF NEW.position = last AND EXISTS (SELECT FROM draw_announced(NEW.cohort_id) a WHERE a.place <> last
+          AND NOT EXISTS (SELECT FROM draw_source s WHERE s.cohort_id = NEW.cohort_id AND s.position = a.place)
+          AND NOT (a.kind = 1 AND EXISTS (SELECT FROM draw_envelope e WHERE e.cohort_id = NEW.cohort_id AND e.position = a.place))) THEN
     RAISE EXCEPTION 'cohort %: before the last source every other is recorded, or its envelope', NEW.cohort_id USING ERRCODE = 'restrict_violation', CONSTRAINT = 'draw_source_order';
   ELSIF NEW.position <> last AND NOT last_in AND handed THEN
     RAISE EXCEPTION 'cohort %: envelopes are opened after the dice', NEW.cohort_id USING ERRCODE = 'restrict_violation', CONSTRAINT = 'draw_source_order';
@@ -122,7 +122,7 @@ CREATE FUNCTION draw_envelope_order() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   IF (SELECT c.state FROM cohort c WHERE c.id = NEW.cohort_id) IS DISTINCT FROM 'frozen' THEN
     RAISE EXCEPTION 'cohort %: envelopes are recorded only while it is frozen', NEW.cohort_id USING ERRCODE = 'restrict_violation', CONSTRAINT = 'draw_source_order';
-  ELSIF (SELECT a.type FROM draw_announced(NEW.cohort_id) a WHERE a.position = NEW.position) IS DISTINCT FROM 1 THEN
+  ELSIF (SELECT a.kind FROM draw_announced(NEW.cohort_id) a WHERE a.place = NEW.position) IS DISTINCT FROM 1 THEN
     RAISE EXCEPTION 'cohort %: source % is no trustee', NEW.cohort_id, NEW.position USING ERRCODE = 'restrict_violation', CONSTRAINT = 'draw_source_order';
   ELSIF EXISTS (SELECT FROM draw_source s WHERE s.cohort_id = NEW.cohort_id AND (s.type <> 1 OR s.present)) THEN
     RAISE EXCEPTION 'cohort %: envelopes are recorded before the first die', NEW.cohort_id USING ERRCODE = 'restrict_violation', CONSTRAINT = 'draw_source_order';
