@@ -1,12 +1,11 @@
 package lottery
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
 	"runtime"
-	"slices"
+	"time"
 )
 
 // VerifyOptions is what the verifier knows from elsewhere; all of it may be missing.
@@ -16,6 +15,14 @@ type VerifyOptions struct {
 	// Beacon checks the signature of a round of quicknet, its encoding included (package lottery/beacon);
 	// without it the source counts as absent.
 	Beacon func(round uint64, signature []byte) error
+	// OperatorKey is the operator's verifier key, got from somewhere else than the bundle; the manifest must
+	// then name the same.
+	OperatorKey string
+	// Frozen verifies a draw that is frozen and not yet drawn, as a witness does before she cosigns: there are
+	// no sources, seed, order or claims yet, and the checkpoint must be there.
+	Frozen bool
+	// Audit is what a sworn auditor has beside the bundle; nil for everyone else.
+	Audit *Audit
 	// Workers is how many hash at once; 0: one for each processor.
 	Workers int
 }
@@ -32,11 +39,17 @@ func Verify(fsys fs.FS, opts VerifyOptions) Report {
 	v.checkLeaves()
 	v.checkRoot()
 	v.checkExcluded()
+	v.checkCheckpoint()
+	v.checkWitnesses()
+	if opts.Frozen {
+		return v.report
+	}
 	v.checkSources()
 	v.checkSeed()
 	v.checkOrder()
 	v.checkCounts()
 	v.checkCutOffs()
+	v.checkAudit()
 	v.checkReceipt()
 	return v.report
 }
@@ -49,11 +62,16 @@ type verifier struct {
 
 	manifestFile []byte
 	manifest     *Manifest
+	supply       []byte
 	leaves       []byte // sound leaves only
 	claims       *Claims
 	claimsError  error
 	root         *Hash
-	revealed     []Revealed // sound sources only
+	excluded     []byte      // as in the folder; nil if there is none
+	checkpoint   *Checkpoint // sound, and signed if there is a key
+	signed       []byte      // the file of the checkpoint
+	witnessed    time.Time   // zero where too few witnesses cosigned
+	revealed     []Revealed  // sound sources only
 	sourcesHold  bool
 	ticketKey    *Hash
 	order        []Entity
@@ -110,12 +128,11 @@ func (v *verifier) checkLeaves() {
 	if err == nil && v.manifest == nil {
 		err = errors.New("not checked: the manifest fails")
 	}
-	var supply []byte
 	if err == nil {
-		supply, err = v.need(FileSupply)
+		v.supply, err = v.need(FileSupply)
 	}
 	if err == nil {
-		err = checkFirstLeaf(leaves, ManifestHash(v.manifestFile), SupplyHash(supply))
+		err = checkFirstLeaf(leaves, ManifestHash(v.manifestFile), SupplyHash(v.supply))
 	}
 	if err == nil {
 		err = CheckLeaves(leaves, v.manifest.MaxWeight)
@@ -153,6 +170,10 @@ func checkFirstLeaf(leaves []byte, manifest, supply Hash) error {
 
 func (v *verifier) checkRoot() {
 	const part = "root"
+	if v.opts.Frozen {
+		v.checkFrozenRoot()
+		return
+	}
 	file, err := v.need(FileClaims)
 	if err == nil {
 		var c Claims
@@ -182,6 +203,17 @@ func (v *verifier) checkRoot() {
 	}
 }
 
+// checkFrozenRoot recomputes the root before there are claims; the checkpoint is then compared with it.
+func (v *verifier) checkFrozenRoot() {
+	if v.leaves == nil {
+		v.report.fails("root", "not checked: the leaves fail")
+		return
+	}
+	root := RootOf(v.leaves, LeafSize, v.opts.Workers)
+	v.root = &root
+	v.report.holds("root", "%s", root)
+}
+
 func (v *verifier) checkExcluded() {
 	const part = "excluded"
 	file, err := v.read(FileExcluded)
@@ -189,6 +221,7 @@ func (v *verifier) checkExcluded() {
 		v.report.fails(part, "%v", err)
 		return
 	}
+	v.excluded = file
 	claimed := v.claims != nil && !v.claims.Excluded.IsZero()
 	if file == nil {
 		if claimed {
@@ -218,85 +251,6 @@ func (v *verifier) checkExcluded() {
 		}
 	}
 	v.report.holds(part, "%d", len(pids))
-}
-
-func (v *verifier) checkSources() {
-	if v.manifest == nil {
-		v.report.fails("sources", "not checked: the manifest fails")
-		return
-	}
-	file, err := v.need(FileEntropy)
-	var revealed []Revealed
-	if err == nil {
-		revealed, err = ParseEntropy(file)
-	}
-	if err == nil && len(revealed) != len(v.manifest.Sources) {
-		err = fmt.Errorf("entropy.json: %d sources, the manifest has %d", len(revealed), len(v.manifest.Sources))
-	}
-	if err != nil {
-		v.report.fails("sources", "%v", err)
-		return
-	}
-	v.sourcesHold = true
-	for i, s := range v.manifest.Sources {
-		v.checkSource(i, s, revealed[i])
-	}
-	if v.sourcesHold {
-		v.revealed = revealed
-	}
-}
-
-func (v *verifier) checkSource(i int, s Source, r Revealed) {
-	part := fmt.Sprintf("source %d (%s)", i, s.name())
-	var public []byte
-	var err error
-	if s.Type == SourcePublic {
-		public, err = v.read(FilePublic(s.Index))
-	}
-	if err == nil {
-		err = s.CheckRevealed(v.manifest.DrawID, r, public)
-	}
-	if err == nil && s.Type == SourceDrand && v.opts.Beacon != nil {
-		if err = v.opts.Beacon(r.Round(), r.Signature); err != nil {
-			err = fmt.Errorf("round %d: %w", r.Round(), err)
-		}
-	}
-	switch {
-	case err != nil:
-		v.report.fails(part, "entropy.json: sources[%d]: %v", i, err)
-		v.sourcesHold = false
-	case s.Type == SourceDrand && v.opts.Beacon == nil:
-		v.report.absent(part, "round %d, randomness = H(signature); the signature is not checked here", r.Round())
-	case !r.Present:
-		v.report.holds(part, "absent from the draw")
-	default:
-		v.report.holds(part, "")
-	}
-}
-
-func (v *verifier) checkSeed() {
-	const part = "seed"
-	switch {
-	case v.root == nil:
-		v.report.fails(part, "not checked: the root fails")
-		return
-	case !v.sourcesHold:
-		v.report.fails(part, "not checked: a source fails")
-		return
-	}
-	seed := Seed(uint64(leafCount(v.leaves)), *v.root, v.revealed)
-	key := TicketKey(seed, v.manifest.Stream)
-	v.ticketKey = &key
-	switch {
-	case v.claims == nil:
-		v.report.fails(part, "%v", v.claimsError)
-	case v.claims.Seed != seed:
-		v.report.fails(part, "claims.json: seed %s, leaves and sources give %s", v.claims.Seed, seed)
-	case v.claims.TicketKey != key:
-		v.report.fails(part, "claims.json: ticket_key %s, the seed gives %s", v.claims.TicketKey, key)
-	default:
-		v.report.holds(part, "%s", seed)
-	}
 }
 
 func (v *verifier) checkOrder() {
@@ -399,96 +353,4 @@ func (v *verifier) checkCutOffs() {
 		return
 	}
 	v.report.holds(part, "%d", len(v.cutoffs))
-}
-
-func (v *verifier) checkReceipt() {
-	const part = "receipt"
-	if v.opts.Receipt == nil {
-		v.report.absent(part, "")
-		return
-	}
-	if !v.orderHolds {
-		v.report.fails(part, "not checked: the order fails")
-		return
-	}
-	p, err := ParseProof(v.opts.Receipt)
-	if err != nil {
-		v.report.fails(part, "%v", err)
-		return
-	}
-	if err := v.checkPlace(p); err != nil {
-		v.report.fails(part, "receipt: %v", err)
-		return
-	}
-	if err := v.checkResult(p); err != nil {
-		v.report.fails(part, "receipt: %v", err)
-		return
-	}
-	v.report.holds(part, "rank %d of %d", p.Rank, len(v.order))
-}
-
-// checkPlace checks the fields up to rank.
-func (v *verifier) checkPlace(p Proof) error {
-	size := uint64(leafCount(v.leaves))
-	if p.Size != size {
-		return fmt.Errorf("size: %d, there are %d leaves", p.Size, size)
-	}
-	if p.Root != *v.root {
-		return fmt.Errorf("root: %s, the leaves give %s", p.Root, v.root)
-	}
-	if p.Index < 1 || p.Index >= size {
-		return fmt.Errorf("index: %d is not that of a ballot leaf", p.Index)
-	}
-	if !bytes.Equal(p.Leaf[:], v.leaves[p.Index*LeafSize:][:LeafSize]) {
-		return fmt.Errorf("leaf: is not leaf %d of the bundle", p.Index)
-	}
-	if err := CheckInclusion(p.Leaf[:], p.Index, p.Size, p.Proof, p.Root); err != nil {
-		return fmt.Errorf("proof: %w", err)
-	}
-	if c := BallotCommit(p.Salt, p.Ballot); c != Hash(p.Leaf[35:]) {
-		return fmt.Errorf("salt or ballot: they give the commitment %s, the leaf has %x", c, p.Leaf[35:])
-	}
-	if w := leafWeight(v.leaves, int(p.Index)); p.Weight != w {
-		return fmt.Errorf("weight: %d, the leaf has %d", p.Weight, w)
-	}
-	if p.Rank < 1 || int64(p.Rank) > int64(len(v.order)) {
-		return fmt.Errorf("rank: %d of %d", p.Rank, len(v.order))
-	}
-	e := v.order[p.Rank-1]
-	if !slices.Contains(e.Members[:e.Size], uint32(p.Index)) {
-		return fmt.Errorf("rank: %d is that of another ticket", p.Rank)
-	}
-	if p.Entity != e.ID {
-		return fmt.Errorf("entity: %s, the leaf gives %s", p.Entity, e.ID)
-	}
-	if p.Ticket != e.Ticket {
-		return fmt.Errorf("ticket: %s, the ticket key gives %s", p.Ticket, e.Ticket)
-	}
-	return nil
-}
-
-// checkResult checks what stands after rank, so far as it is there.
-func (v *verifier) checkResult(p Proof) error {
-	if r := p.Result; r != nil {
-		if v.claims.OutcomeRoot.IsZero() {
-			return errors.New("result: claims.json has no outcome_root")
-		}
-		if r.OutcomeRoot != v.claims.OutcomeRoot {
-			return fmt.Errorf("result: outcome_root: %s, claims.json has %s", r.OutcomeRoot, v.claims.OutcomeRoot)
-		}
-		leaf := ResultLeaf(r.Salt, p.Entity, r.Outcome)
-		err := CheckInclusion(leaf[:], uint64(p.Rank-1), uint64(len(v.order)), r.Proof, r.OutcomeRoot)
-		if err != nil {
-			return fmt.Errorf("result: proof: %w", err)
-		}
-	}
-	for i, c := range p.CutOffs {
-		if !v.cutoffsHold {
-			return errors.New("cutoffs: the bundle has none that hold")
-		}
-		if !slices.Contains(v.cutoffs, c) {
-			return fmt.Errorf("cutoffs[%d]: does not stand in cutoffs.json", i)
-		}
-	}
-	return nil
 }
