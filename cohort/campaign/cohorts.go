@@ -1,0 +1,300 @@
+package campaign
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"jebi/cohort"
+)
+
+// A window that opens or closes between these is one at night.
+const nightFrom, nightTo = "2200", "0700"
+
+// shortWindow is the length under which quickness begins to matter.
+const shortWindow = 4 * time.Hour
+
+func (d *document) cohorts(ts []*table, c *cohort.Campaign) {
+	if d.root["cohorts"] != nil && len(ts) == 0 {
+		d.fail("cohorts", "there is no cohort; a campaign has at least one")
+	}
+	if len(ts) > 1000 {
+		d.fail("cohorts", "there are %d cohorts; at most 1000", len(ts))
+		return
+	}
+	for _, t := range ts {
+		x := t.cohort(c)
+		if x.Key != "" && c.CohortByKey(x.Key) != nil {
+			t.fail(t.in("key"), "there are two cohorts %q", x.Key)
+		}
+		c.Cohorts = append(c.Cohorts, x)
+	}
+	if len(c.Cohorts) == len(d.list("cohorts")) { // else an index would not be a place in the file
+		d.overlaps(c)
+		d.windowGaps(c)
+		d.shares(c)
+		d.commitments(c)
+	}
+}
+
+// list is a root list, or nil.
+func (d *document) list(key string) []any {
+	l, _ := d.root[key].([]any)
+	return l
+}
+
+func (t *table) cohort(c *cohort.Campaign) cohort.Cohort {
+	var x cohort.Cohort
+	if x.Key = t.text("key"); x.Key != "" && !cohortKey.MatchString(x.Key) {
+		t.fail(t.in("key"), "%s: %q is not 1 to 20 of a-z, 0-9 and -", t.in("key"), x.Key)
+	}
+	x.Name = t.names("name", c.Languages, true)
+	x.BirthFrom, x.BirthTo = t.birthYears()
+	x.Regions = t.texts("regions")
+	for _, r := range x.Regions {
+		if !slices.ContainsFunc(c.Districts, func(y cohort.District) bool { return y.Code == r }) {
+			t.fail(t.in("regions"), "%s: unknown district %q; it must stand under districts", t.in("regions"), r)
+		}
+	}
+	x.Groups = t.texts("groups")
+	for _, g := range x.Groups {
+		if !code.MatchString(g) {
+			t.fail(t.in("groups"), "%s: %q is not a code of letters, digits, dot, - and _", t.in("groups"), g)
+		}
+	}
+	t.times(c, &x)
+	if s := t.sub("supply", true); s != nil {
+		s.supply(c, &x)
+	}
+	x.Seating = "serial"
+	if t.has("seating") {
+		x.Seating = t.text("seating")
+	}
+	t.read["seating"] = true
+	if !slices.Contains([]string{"serial", "flexible", "fixed"}, x.Seating) {
+		t.fail(t.in("seating"), "%s is %q; it must be serial, flexible or fixed", t.in("seating"), x.Seating)
+	}
+	t.pools(&x)
+	t.sources(c, &x)
+	t.done()
+	return x
+}
+
+func (t *table) birthYears() (from, to int) {
+	l := t.list("birth_years")
+	if len(l) != 2 {
+		t.fail(t.in("birth_years"), "%s must be the first and the last birth year, as in [1962, 1966]", t.in("birth_years"))
+		return 0, 0
+	}
+	var years [2]int
+	for i, v := range l {
+		n, ok := v.(int64)
+		if !ok || n < 1880 || n > 2200 {
+			t.fail(fmt.Sprintf("%s[%d]", t.in("birth_years"), i), "%s: %v is not a birth year", t.in("birth_years"), v)
+			return 0, 0
+		}
+		years[i] = int(n)
+	}
+	if years[0] > years[1] {
+		t.fail(t.in("birth_years"), "%s: %d comes after %d", t.in("birth_years"), years[0], years[1])
+	}
+	return years[0], years[1]
+}
+
+func (t *table) times(c *cohort.Campaign, x *cohort.Cohort) {
+	type due struct {
+		key string
+		at  *time.Time
+	}
+	course := []due{{"opens", &x.Opens}, {"closes", &x.Closes}, {"draw", &x.DrawAt}, {"publish", &x.PublishAt}, {"confirm_by", &x.ConfirmBy}, {"settle", &x.SettleAt}}
+	for i, e := range course {
+		*e.at = t.localTime(e.key, c.Location)
+		if i == 0 || e.at.IsZero() || course[i-1].at.IsZero() {
+			continue
+		}
+		before := course[i-1]
+		if e.at.Before(*before.at) || e.key == "closes" && e.at.Equal(*before.at) {
+			t.fail(t.in(e.key), "%s (%s) comes before %s (%s)", e.key, show(*e.at, c), before.key, show(*before.at, c))
+		}
+	}
+	x.Night = t.boolean("night", false)
+	if c.Location == nil {
+		return
+	}
+	for _, e := range course[:2] {
+		if !e.at.IsZero() && !x.Night && within(hhmm(e.at.In(c.Location)), nightFrom, nightTo) {
+			t.fail(t.in(e.key), "the window %s at night (%s); choose a time between 07:00 and 22:00, or say night = true", e.key, show(*e.at, c))
+		}
+	}
+	if d := x.Closes.Sub(x.Opens); !x.Opens.IsZero() && d > 0 && d < shortWindow {
+		t.warn(t.in("closes"), "the window is open for %s only: people who are at work or asleep cannot answer", showDuration(d))
+	}
+	if p := x.PublishAt; !p.IsZero() && c.Rules.QuietFrom != "" && c.Rules.QuietTo != "" && within(hhmm(p.In(c.Location)), c.Rules.QuietFrom, c.Rules.QuietTo) {
+		t.warn(t.in("publish"), "results are published at %s, when messages rest: people are told at %s:%s", show(p, c), c.Rules.QuietTo[:2], c.Rules.QuietTo[2:])
+	}
+}
+
+// show is a moment in campaign time.
+func show(t time.Time, c *cohort.Campaign) string {
+	if c.Location != nil {
+		t = t.In(c.Location)
+	}
+	return t.Format(timeLayout)
+}
+
+func (t *table) supply(c *cohort.Campaign, x *cohort.Cohort) {
+	r := &x.Supply
+	r.Percent = t.wantedNumber("percent", 1, 100)
+	r.From, r.To = t.localDate("from", c.Location), t.localDate("to", c.Location)
+	r.Vaccines = t.texts("vaccines")
+	t.done()
+	if r.From.IsZero() || r.To.IsZero() {
+		return
+	}
+	if r.To.Before(r.From) {
+		t.fail(t.in("to"), "to (%s) comes before from (%s)", r.To.Format(dateLayout), r.From.Format(dateLayout))
+		return
+	}
+	if r.To.Sub(r.From) > 400*24*time.Hour {
+		t.fail(t.in("to"), "a release of more than 400 days")
+	}
+	if !x.PublishAt.IsZero() && r.From.Before(x.PublishAt) {
+		t.fail(t.in("from"), "the first day is %s, and the result is published at %s: a place could be past before it is known", r.From.Format(dateLayout), show(x.PublishAt, c))
+		return
+	}
+	if !x.ConfirmBy.IsZero() && r.From.Before(x.ConfirmBy) {
+		t.warn(t.in("from"), "the first day is %s, and people may confirm until %s: nobody could take over a place of the first days that is given back late", r.From.Format(dateLayout), show(x.ConfirmBy, c))
+	}
+}
+
+func (t *table) pools(x *cohort.Cohort) {
+	sum := 0
+	for _, p := range t.tables("pools") {
+		pool := cohort.Pool{Group: p.text("group"), Percent: p.wantedNumber("percent", 1, 100)}
+		p.done()
+		if pool.Group != "" && !code.MatchString(pool.Group) {
+			p.fail(p.in("group"), "%s: %q is not a code of letters, digits, dot, - and _", p.in("group"), pool.Group)
+		}
+		if slices.ContainsFunc(x.Pools, func(q cohort.Pool) bool { return q.Group == pool.Group }) {
+			p.fail(p.in("group"), "there are two pools for %q", pool.Group)
+		}
+		if sum += pool.Percent; sum > 100 {
+			p.fail(p.in("percent"), "the pools of %s add up to %d percent", x.Key, sum)
+		}
+		x.Pools = append(x.Pools, pool)
+	}
+	if len(x.Pools) > 0 && x.Seating != "fixed" {
+		t.fail(t.in("pools"), "cohort %s has pools: its seating must be fixed, not %s", x.Key, x.Seating)
+	}
+}
+
+// overlaps finds cohorts that admit the same person.
+func (d *document) overlaps(c *cohort.Campaign) {
+	for j := range c.Cohorts {
+		for i := range j {
+			a, b := &c.Cohorts[i], &c.Cohorts[j]
+			from, to := max(a.BirthFrom, b.BirthFrom), min(a.BirthTo, b.BirthTo)
+			if from > to || from == 0 || !meet(a.Regions, b.Regions) {
+				continue
+			}
+			path := fmt.Sprintf("cohorts[%d].key", j)
+			who := fmt.Sprintf("born %d to %d", from, to)
+			if from == to {
+				who = fmt.Sprintf("born %d", from)
+			}
+			switch {
+			case len(a.Groups) == 0 && len(b.Groups) == 0:
+				d.fail(path, "cohorts %s and %s overlap: both admit people %s", a.Key, b.Key, who)
+			case len(a.Groups) == 0:
+				d.fail(path, "cohorts %s and %s overlap: %s comes first and admits everyone %s, in the groups or not; put %s before it", a.Key, b.Key, a.Key, who, b.Key)
+			case len(b.Groups) == 0:
+				d.warn(path, "people %s in the groups %s belong to cohort %s, which comes first, not to %s", who, strings.Join(a.Groups, ", "), a.Key, b.Key)
+			case meet(a.Groups, b.Groups):
+				d.fail(path, "cohorts %s and %s overlap: both admit people %s of the same group", a.Key, b.Key, who)
+			default:
+				d.warn(path, "people %s in groups of both belong to cohort %s, which comes first, not to %s", who, a.Key, b.Key)
+			}
+		}
+	}
+}
+
+// meet says whether two sets have something in common; an empty one is everything.
+func meet(a, b []string) bool {
+	return len(a) == 0 || len(b) == 0 || slices.ContainsFunc(a, func(s string) bool { return slices.Contains(b, s) })
+}
+
+// windowGaps finds the times between the first and the last window at which none is open.
+func (d *document) windowGaps(c *cohort.Campaign) {
+	order := make([]int, 0, len(c.Cohorts))
+	for i, x := range c.Cohorts {
+		if x.Opens.IsZero() || !x.Opens.Before(x.Closes) {
+			return
+		}
+		order = append(order, i)
+	}
+	slices.SortStableFunc(order, func(i, j int) int { return c.Cohorts[i].Opens.Compare(c.Cohorts[j].Opens) })
+	var last *cohort.Cohort // the window that closes last so far
+	for _, i := range order {
+		x := &c.Cohorts[i]
+		if last != nil && x.Opens.After(last.Closes) {
+			d.warn(fmt.Sprintf("cohorts[%d].opens", i), "no window is open from %s, when %s closes, to %s, when %s opens", show(last.Closes, c), last.Key, show(x.Opens, c), x.Key)
+		}
+		if last == nil || x.Closes.After(last.Closes) {
+			last = x
+		}
+	}
+}
+
+// shares finds days and vaccines of which more than the whole is released.
+func (d *document) shares(c *cohort.Campaign) {
+	for j := range c.Cohorts {
+		b := c.Cohorts[j].Supply
+		if b.From.IsZero() || b.To.IsZero() {
+			return
+		}
+		// A sum grows only where a release begins, so these days are enough.
+		for k := range c.Cohorts {
+			day := c.Cohorts[k].Supply.From
+			if !covers(b, day) {
+				continue
+			}
+			if v, sum := worst(c, j, day); sum > 100 {
+				d.fail(fmt.Sprintf("cohorts[%d].supply.percent", j), "with cohort %s %d percent of the seats%s on %s are released", c.Cohorts[j].Key, sum, v, day.Format(dateLayout))
+				break
+			}
+		}
+	}
+}
+
+func covers(r cohort.Release, day time.Time) bool {
+	return !day.Before(r.From) && !day.After(r.To)
+}
+
+// worst finds the vaccine of which cohorts 0 … j release the most on the day,
+// among those that j releases.
+func worst(c *cohort.Campaign, j int, day time.Time) (string, int) {
+	vaccines := c.Cohorts[j].Supply.Vaccines
+	if len(vaccines) == 0 {
+		vaccines = []string{""} // any that no release names
+		for _, x := range c.Cohorts[:j] {
+			vaccines = append(vaccines, x.Supply.Vaccines...)
+		}
+	}
+	name, most := "", 0
+	for _, v := range vaccines {
+		sum := 0
+		for _, x := range c.Cohorts[:j+1] {
+			if covers(x.Supply, day) && (len(x.Supply.Vaccines) == 0 || slices.Contains(x.Supply.Vaccines, v)) {
+				sum += x.Supply.Percent
+			}
+		}
+		if sum > most {
+			most, name = sum, ""
+			if v != "" {
+				name = " of " + v
+			}
+		}
+	}
+	return name, most
+}
