@@ -147,7 +147,7 @@ func otherVersion(cluster, binaries int) error {
 }
 
 // environment is all that PostgreSQL's programs see: an inherited locale that is not installed breaks
-// initdb, and an inherited PGDATA or PGOPTIONS would be obeyed.
+// initdb, and an inherited PGDATA would be obeyed.
 func environment() []string {
 	return []string{"PATH=/usr/local/bin:/usr/bin:/bin", "LC_ALL=C.UTF-8", "LANG=C.UTF-8", "TZ=UTC"}
 }

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // configuration is added to the cluster's postgresql.conf when it is made, where an operator may change it.
@@ -63,8 +64,10 @@ func (p place) initialize(ctx context.Context) error {
 	cmd := exec.CommandContext(ctx, filepath.Join(p.bin.dir, "initdb"), "-D", fresh, "-U", Role,
 		"-E", "UTF8", "--locale=C.UTF-8", "-A", "peer", "--data-checksums")
 	cmd.Env, cmd.Dir, cmd.SysProcAttr = environment(), fresh, p.attributes()
-	// ^C is for this program, which then ends initdb; the group also keeps initdb's children together.
+	// ^C is for this program, which then ends initdb with its children: they are a group.
 	cmd.SysProcAttr.Setpgid = true
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = 5 * time.Second
 	if out, err := cmd.CombinedOutput(); err != nil {
 		if ctx.Err() != nil {
 			err = ctx.Err()

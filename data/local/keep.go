@@ -62,7 +62,11 @@ func (s *Server) relaunch(life context.Context, before int) error {
 		ctx, cancel := context.WithTimeout(life, startLimit)
 		err := s.launch(ctx)
 		cancel()
-		if err == nil || life.Err() != nil {
+		if err == nil {
+			s.config.Logf("the PostgreSQL in %s is ready", s.Dir)
+			return nil
+		}
+		if life.Err() != nil {
 			return nil
 		}
 		s.config.Logf("the PostgreSQL in %s does not start: %v", s.Dir, err)

@@ -55,7 +55,11 @@ func (p place) killIn(ctx context.Context, folder string) error {
 func (p place) endProcesses(ctx context.Context, folder string, pids []int, signal syscall.Signal) error {
 	for limit := orderlyLimit; len(pids) > 0; limit = time.Second {
 		for _, pid := range pids {
-			if err := syscall.Kill(pid, signal); err != nil && !errors.Is(err, syscall.ESRCH) {
+			target := pid
+			if group, err := syscall.Getpgid(pid); err == nil && group == pid && signal == syscall.SIGKILL {
+				target = -pid // with its children
+			}
+			if err := syscall.Kill(target, signal); err != nil && !errors.Is(err, syscall.ESRCH) {
 				return fmt.Errorf("end process %d of an earlier run: %w", pid, err)
 			}
 		}

@@ -88,6 +88,7 @@ func Start(ctx context.Context, config Config) (*Server, error) {
 		s.release()
 		return nil, fmt.Errorf("start PostgreSQL in %s: %w", s.Dir, err)
 	}
+	s.URL = s.DatabaseURL(config.Database)
 	life, end := context.WithCancel(context.Background())
 	s.end = end
 	go s.keep(life)
@@ -132,9 +133,9 @@ func (s *Server) join(ctx context.Context) error {
 		}
 		// Connecting while it starts would fill the log with refusals, so the file is asked first.
 		if state := readPidFile(s.place.data); state.status == "ready" {
-			url := connString(state.socket, s.config.Database)
-			if last = ensureDatabase(ctx, url); last == nil {
-				s.URL = url
+			// The owner's socket, which may be elsewhere with its TMPDIR, stays the socket after a take-over.
+			if last = ensureDatabase(ctx, connString(state.socket, s.config.Database)); last == nil {
+				s.place.socket = state.socket
 				s.attached.Store(true)
 				return nil
 			}
@@ -151,6 +152,9 @@ func (s *Server) join(ctx context.Context) error {
 // launch makes the cluster if there is none, clears what a killed run left, starts PostgreSQL and waits
 // until it is ready. The lock is held.
 func (s *Server) launch(ctx context.Context) error {
+	if err := s.place.makeSocketFolder(); err != nil {
+		return err
+	}
 	if err := s.place.makeCluster(ctx); err != nil {
 		return err
 	}
@@ -164,11 +168,10 @@ func (s *Server) launch(ctx context.Context) error {
 	if err := master.waitReady(ctx, s.place); err != nil {
 		return errors.Join(err, master.stop())
 	}
-	url := connString(s.place.socket, s.config.Database)
-	if err := ensureDatabase(ctx, url); err != nil {
+	if err := ensureDatabase(ctx, connString(s.place.socket, s.config.Database)); err != nil {
 		return errors.Join(err, master.stop())
 	}
-	s.URL, s.master = url, master
+	s.master = master
 	s.attached.Store(false)
 	return nil
 }

@@ -106,8 +106,8 @@ func settleIn(ctx context.Context, config Config, dir string, who account) (plac
 		return place{}, err
 	}
 	p.data = filepath.Join(p.dir, "data")
-	p.socket, err = p.makeSocketFolder()
-	return p, err
+	p.socket = p.socketFolder()
+	return p, nil
 }
 
 // serverAccount is this program's own user, or, for root, the owner of the cluster that is in dir, else the
@@ -220,32 +220,39 @@ func (p place) own(path string) error {
 // socketName is what PostgreSQL puts into the socket's folder; the port is only a part of the name.
 const socketName = ".s.PGSQL.5432"
 
-// makeSocketFolder returns the folder of the cluster, or, where the socket's path would not fit into a
-// sockaddr_un, a private folder under the temporary one. It is checked, not trusted: under a name that
-// can be guessed, somebody else may have put a folder or a link first.
-func (p place) makeSocketFolder() (string, error) {
+// socketFolder is the folder of the cluster, or, where the socket's path would not fit into a sockaddr_un, a
+// private folder under the temporary one.
+func (p place) socketFolder() string {
 	if fits(p.dir) {
-		return p.dir, nil
+		return p.dir
 	}
 	name := fmt.Sprintf("jebi-%d-%x", p.who.uid, sha256.Sum256([]byte(p.dir)))[:32]
-	folder := filepath.Join(os.TempDir(), name)
-	if !fits(folder) {
-		folder = filepath.Join("/tmp", name)
+	if folder := filepath.Join(os.TempDir(), name); fits(folder) {
+		return folder
 	}
-	if err := os.Mkdir(folder, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
-		return "", explain(err)
+	return filepath.Join("/tmp", name)
+}
+
+// makeSocketFolder makes the private folder of the socket where there is one. It is checked, not trusted: under
+// a name that can be guessed, somebody else may have put a folder or a link first.
+func (p place) makeSocketFolder() error {
+	if p.socket == p.dir {
+		return nil
 	}
-	info, err := os.Lstat(folder)
+	if err := os.Mkdir(p.socket, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+		return explain(err)
+	}
+	info, err := os.Lstat(p.socket)
 	if err != nil {
-		return "", err
+		return err
 	}
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok || !info.IsDir() || info.Mode().Perm()&0o077 != 0 ||
 		(int(stat.Uid) != os.Geteuid() && int(stat.Uid) != p.who.uid) {
-		return "", fmt.Errorf("%s, wanted for the socket because the path of %s is too long for one, is not a private folder "+
-			"of this user: remove it, or name a shorter folder", folder, p.dir)
+		return fmt.Errorf("%s, wanted for the socket because the path of %s is too long for one, is not a private folder "+
+			"of this user: remove it, or name a shorter folder", p.socket, p.dir)
 	}
-	return folder, p.own(folder)
+	return p.own(p.socket)
 }
 
 // fits tells whether the socket's path in the folder is short enough: the address holds 108 bytes on Linux
