@@ -210,17 +210,14 @@ func (v *verifier) auditOutcome(a *Audit) ([]Outcome, error) {
 	if v.claims == nil || v.claims.OutcomeRoot != root {
 		return nil, fmt.Errorf("%s: gives outcome_root %s, claims.json has another or none", FileOutcome, root)
 	}
-	assigned := uint64(0)
 	for i, o := range outcomes {
 		if (o.Choice == 0) != (o.Slot == 0) || o.Slot == 0 && o.Second != 0 {
 			return nil, fmt.Errorf("%s: rank %d: choice %d, slot %d, second %d do not go together", FileOutcome, i+1, o.Choice, o.Slot, o.Second)
 		}
-		if o.Slot != 0 {
-			assigned += uint64(v.order[i].Size)
-		}
 	}
-	if c := v.claims.Counts; c != nil && c.Assigned != assigned {
-		return nil, fmt.Errorf("claims.json: counts: assigned: %d, %s gives %d", c.Assigned, FileOutcome, assigned)
+	assigned := *Count(v.order, outcomes).Assigned
+	if c := v.claims.Counts; c != nil && c.Assigned != nil && *c.Assigned != assigned {
+		return nil, fmt.Errorf("claims.json: counts: assigned: %d, %s gives %d", *c.Assigned, FileOutcome, assigned)
 	}
 	return outcomes, nil
 }

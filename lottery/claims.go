@@ -14,12 +14,32 @@ type Claims struct {
 	Counts      *Counts // nil where there are none
 }
 
-// Counts are the numbers that the public may know.
+// Counts are the numbers that the public may know; nil where a bundle does not say.
 type Counts struct {
-	Ballots  uint64 `json:"ballots"`  // ballot leaves
-	Entities uint64 `json:"entities"` // tickets: people who are alone, and parties
-	Parties  uint64 `json:"parties"`
-	Assigned uint64 `json:"assigned"` // people with a slot; checked where outcome.bin is
+	Ballots  *uint64 `json:"ballots,omitempty"`  // ballot leaves
+	Entities *uint64 `json:"entities,omitempty"` // tickets: people who are alone, and parties
+	Parties  *uint64 `json:"parties,omitempty"`
+	Assigned *uint64 `json:"assigned,omitempty"` // people with a slot; checked where outcome.bin is
+}
+
+// Count counts a draw; outcomes is nil where no allocation was done.
+func Count(order []Entity, outcomes []Outcome) *Counts {
+	var ballots, parties, assigned uint64
+	entities := uint64(len(order))
+	for i := range order {
+		ballots += uint64(order[i].Size)
+		if order[i].Size > 1 {
+			parties++
+		}
+		if outcomes != nil && outcomes[i].Slot != 0 {
+			assigned += uint64(order[i].Size)
+		}
+	}
+	c := &Counts{Ballots: &ballots, Entities: &entities, Parties: &parties}
+	if outcomes != nil {
+		c.Assigned = &assigned
+	}
+	return c
 }
 
 // ParseClaims reads claims.json.
@@ -46,8 +66,8 @@ func ParseClaims(file []byte) (Claims, error) {
 	if o.has("counts") {
 		n := o.object("counts")
 		c.Counts = &Counts{
-			n.number("ballots", 1<<32-1), n.number("entities", 1<<32-1), n.number("parties", 1<<32-1),
-			n.number("assigned", 1<<32-1),
+			n.optionalNumber("ballots"), n.optionalNumber("entities"), n.optionalNumber("parties"),
+			n.optionalNumber("assigned"),
 		}
 	}
 	return c, o.failure()

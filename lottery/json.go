@@ -160,6 +160,15 @@ func (o object) number(key string, limit uint64) uint64 {
 	return n
 }
 
+// optionalNumber is nil where the key is missing.
+func (o object) optionalNumber(key string) *uint64 {
+	if !o.has(key) {
+		return nil
+	}
+	n := o.number(key, 1<<32-1)
+	return &n
+}
+
 func plainInteger(value any, limit uint64) (uint64, error) {
 	literal, ok := value.(json.Number)
 	if !ok {
