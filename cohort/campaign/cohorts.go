@@ -82,24 +82,11 @@ func (t *table) cohort(c *cohort.Campaign) cohort.Cohort {
 }
 
 func (t *table) birthYears() (from, to int) {
-	l := t.list("birth_years")
-	if len(l) != 2 {
-		t.fail(t.in("birth_years"), "%s must be the first and the last birth year, as in [1962, 1966]", t.in("birth_years"))
-		return 0, 0
+	from, to = t.wantedNumber("birth_from", 1880, 2200), t.wantedNumber("birth_to", 1880, 2200)
+	if from > to && to != 0 {
+		t.fail(t.in("birth_to"), "birth_to (%d) comes before birth_from (%d)", to, from)
 	}
-	var years [2]int
-	for i, v := range l {
-		n, ok := v.(int64)
-		if !ok || n < 1880 || n > 2200 {
-			t.fail(fmt.Sprintf("%s[%d]", t.in("birth_years"), i), "%s: %v is not a birth year", t.in("birth_years"), v)
-			return 0, 0
-		}
-		years[i] = int(n)
-	}
-	if years[0] > years[1] {
-		t.fail(t.in("birth_years"), "%s: %d comes after %d", t.in("birth_years"), years[0], years[1])
-	}
-	return years[0], years[1]
+	return from, to
 }
 
 func (t *table) times(c *cohort.Campaign, x *cohort.Cohort) {
@@ -107,7 +94,7 @@ func (t *table) times(c *cohort.Campaign, x *cohort.Cohort) {
 		key string
 		at  *time.Time
 	}
-	course := []due{{"opens", &x.Opens}, {"closes", &x.Closes}, {"draw", &x.DrawAt}, {"publish", &x.PublishAt}, {"confirm_by", &x.ConfirmBy}, {"settle", &x.SettleAt}}
+	course := []due{{"opens", &x.Opens}, {"closes", &x.Closes}, {"draw_at", &x.DrawAt}, {"publish_at", &x.PublishAt}, {"confirm_by", &x.ConfirmBy}, {"settle_at", &x.SettleAt}}
 	for i, e := range course {
 		*e.at = t.localTime(e.key, c.Location)
 		if i == 0 || e.at.IsZero() || course[i-1].at.IsZero() {
@@ -131,7 +118,7 @@ func (t *table) times(c *cohort.Campaign, x *cohort.Cohort) {
 		t.warn(t.in("closes"), "the window is open for %s only: people who are at work or asleep cannot answer", showDuration(d))
 	}
 	if p := x.PublishAt; !p.IsZero() && c.Rules.QuietFrom != "" && c.Rules.QuietTo != "" && within(hhmm(p.In(c.Location)), c.Rules.QuietFrom, c.Rules.QuietTo) {
-		t.warn(t.in("publish"), "results are published at %s, when messages rest: people are told at %s:%s", show(p, c), c.Rules.QuietTo[:2], c.Rules.QuietTo[2:])
+		t.warn(t.in("publish_at"), "results are published at %s, when messages rest: people are told at %s:%s", show(p, c), c.Rules.QuietTo[:2], c.Rules.QuietTo[2:])
 	}
 }
 
