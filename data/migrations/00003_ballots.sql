@@ -108,8 +108,9 @@ CREATE TABLE ballot_history (
 );
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON ballot_history FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
--- Ballots change only while their window is open. The saving transaction holds the window's shared lock
--- (see intake); this trigger holds everyone else.
+-- Ballots change only while their window is open (by time too: a scheduler that is late does not keep an
+-- announced window shut). The saving transaction holds the window's shared lock (see intake); this trigger
+-- holds everyone else.
 -- +goose StatementBegin
 CREATE FUNCTION ballots_open() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE bad int;
@@ -120,7 +121,7 @@ BEGIN
       RAISE EXCEPTION 'cohort %: ballots are deleted only by the purge, after it is settled', bad USING ERRCODE = 'restrict_violation';
     END IF;
   ELSE
-    SELECT c.id INTO bad FROM cohort c WHERE c.id IN (SELECT DISTINCT cohort_id FROM new_rows) AND (c.state <> 'open' OR c.paused_at IS NOT NULL) LIMIT 1;
+    SELECT c.id INTO bad FROM cohort c WHERE c.id IN (SELECT DISTINCT cohort_id FROM new_rows) AND (NOT (c.state = 'open' OR c.state = 'announced' AND c.opens_at <= jebi_now()) OR c.paused_at IS NOT NULL) LIMIT 1;
     IF bad IS NOT NULL THEN
       RAISE EXCEPTION 'cohort %: its window is not open', bad USING ERRCODE = 'restrict_violation', CONSTRAINT = 'ballot_window_open';
     END IF;
