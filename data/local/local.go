@@ -39,7 +39,8 @@ type Config struct {
 	// Bin is the folder of the server's binaries. Empty means: the newest found by Bin, or, for a cluster
 	// that exists, those of its major version.
 	Bin string
-	// Settings are given to the server at its start, over the cluster's configuration file.
+	// Settings are given to the server at its start, over the cluster's configuration file. Those that keep it
+	// off the network cannot be changed.
 	Settings map[string]string
 	// Logf takes a line for a person: another folder, a restart, a take-over. Nil drops them.
 	Logf func(format string, args ...any)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -82,27 +83,23 @@ func (p place) spawn(config Config) (*postmaster, error) {
 	return m, nil
 }
 
-// arguments are what must hold whatever the configuration file says, and the caller's settings.
+// arguments are the caller's settings and, after them and so over them, what must hold.
 func (p place) arguments(config Config) []string {
-	args := []string{
-		"-D", p.data,
-		"-c", "listen_addresses=",
-		"-c", "unix_socket_directories=" + quoteList(p.socket),
-		"-c", "unix_socket_permissions=0700",
-		"-c", "port=5432",
-	}
-	if kind := sharedMemory(config.Logf); kind != "" {
-		args = append(args, "-c", "dynamic_shared_memory_type="+kind)
-	}
-	names := make([]string, 0, len(config.Settings))
-	for name := range config.Settings {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
+	args := []string{"-D", p.data}
+	for _, name := range slices.Sorted(maps.Keys(config.Settings)) {
 		args = append(args, "-c", name+"="+config.Settings[name])
 	}
-	return args
+	if _, set := config.Settings["dynamic_shared_memory_type"]; !set {
+		if kind := sharedMemory(config.Logf); kind != "" {
+			args = append(args, "-c", "dynamic_shared_memory_type="+kind)
+		}
+	}
+	return append(args,
+		"-c", "listen_addresses=",
+		"-c", "unix_socket_directories="+quoteList(p.socket),
+		"-c", "unix_socket_permissions=0700",
+		"-c", "port=5432",
+	)
 }
 
 // quoteList writes one element of a setting that is a list.
