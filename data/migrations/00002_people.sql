@@ -9,6 +9,7 @@ CREATE TABLE person (
   status      text NOT NULL DEFAULT 'eligible' CHECK (status IN ('eligible', 'dead', 'vaccinated', 'moved', 'removed')),
   weight      smallint NOT NULL DEFAULT 1 CHECK (weight BETWEEN 1 AND 100),
   row_hash    bytea NOT NULL CHECK (octet_length(row_hash) = 32),   -- of the imported row: same file twice changes nothing
+  corrected   text[] NOT NULL DEFAULT '{}',                         -- columns that an official has set: later files leave them alone
   created_at  timestamptz NOT NULL DEFAULT jebi_now(),
   UNIQUE (campaign_id, key)
 );
@@ -59,6 +60,7 @@ CREATE TABLE supply (
   block       text NOT NULL CHECK (block ~ '^([01][0-9]|2[0-3])[0-5][0-9]$'),
   vaccine     text NOT NULL CHECK (vaccine ~ '^[A-Za-z0-9._-]{1,20}$'),
   seats       int NOT NULL CHECK (seats BETWEEN 0 AND 10000),
+  imported    int NOT NULL CHECK (imported BETWEEN 0 AND 10000),     -- as the last file had it; seats differ where an official added or closed some
   PRIMARY KEY (campaign_id, clinic_id, date, block, vaccine)
 );
 
