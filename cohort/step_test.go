@@ -18,7 +18,6 @@ type history struct {
 	f     Facts
 	now   time.Time
 	log   []Action
-	saved []bool // by save event: was it accepted
 	seats int
 	// places of the draw: 0 not yet, 1 assigned, 2 confirmed, 3 lapsed
 	place []int8

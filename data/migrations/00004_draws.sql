@@ -43,6 +43,9 @@ END $$;
 -- +goose StatementEnd
 CREATE TRIGGER once BEFORE UPDATE OR DELETE ON draw FOR EACH ROW EXECUTE FUNCTION draw_once();
 
+-- Seats that the board has promised: what the draw had, and later releases. Offers use no others.
+ALTER TABLE slot ADD COLUMN released_seats int NOT NULL DEFAULT 0 CHECK (released_seats >= 0);
+
 -- K_draw: for pids, receipts and auditors; never published.
 CREATE TABLE draw_secret (
   cohort_id int PRIMARY KEY REFERENCES draw,

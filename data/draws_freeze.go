@@ -1,0 +1,124 @@
+package data
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
+)
+
+// ClosedBallot is a ballot as it stands when its window has closed. Its
+// slices are valid until the next one is read.
+type ClosedBallot struct {
+	Person    int64
+	Key       string // person_id of the protocol
+	Status    string // "eligible", or why not
+	Weight    int
+	Revision  int
+	Commit    [32]byte
+	Party     int64 // 0: alone
+	Withdrawn bool
+	Bytes     []byte // of party members only: they must want the same
+}
+
+// EachClosedBallot streams the ballots of a closed window in the order of the
+// people's ids.
+func (tx *Tx) EachClosedBallot(ctx context.Context, cohortID int, do func(*ClosedBallot) error) error {
+	rows, err := tx.tx.Query(ctx, `
+		SELECT b.person_id, p.key, p.status, p.weight, b.revision, b.commit, COALESCE(b.party_id, 0), b.withdrawn,
+		       CASE WHEN b.party_id IS NOT NULL THEN b.bytes END
+		  FROM ballot b JOIN person p ON p.id = b.person_id
+		 WHERE b.cohort_id = $1 ORDER BY b.person_id`, cohortID)
+	if err != nil {
+		return fmt.Errorf("ballots of cohort %d: %w", cohortID, err)
+	}
+	var b ClosedBallot
+	var commit pgtype.DriverBytes
+	_, err = pgx.ForEachRow(rows, []any{&b.Person, &b.Key, &b.Status, &b.Weight, &b.Revision, &commit, &b.Party, &b.Withdrawn, (*pgtype.DriverBytes)(&b.Bytes)}, func() error {
+		copy(b.Commit[:], commit)
+		return do(&b)
+	})
+	if err != nil {
+		return fmt.Errorf("ballots of cohort %d: %w", cohortID, err)
+	}
+	return nil
+}
+
+// BallotsWithoutSignIn counts the ballots of a cohort that no sign-in of the
+// same person or party stands behind, and names the first few by person id.
+func (tx *Tx) BallotsWithoutSignIn(ctx context.Context, cohortID int) (n int, first []int64, err error) {
+	err = tx.tx.QueryRow(ctx, `
+		SELECT count(*)::int, COALESCE((array_agg(person_id ORDER BY person_id))[1:20], '{}')
+		  FROM ballot_without_sign_in WHERE cohort_id = $1`, cohortID).Scan(&n, &first)
+	if err != nil {
+		return 0, nil, fmt.Errorf("ballots without sign-in of cohort %d: %w", cohortID, err)
+	}
+	return n, first, nil
+}
+
+// LeafRow is a frozen ballot; its position in leaves.bin is its place among
+// all, from 1.
+type LeafRow struct {
+	Person   int64
+	PID      [16]byte
+	GID      [16]byte
+	Weight   int
+	Revision int
+	Commit   [32]byte
+}
+
+// CopyLeaves writes the frozen ballots, ascending by pid.
+func (tx *Tx) CopyLeaves(ctx context.Context, cohortID int, n int, at func(i int) LeafRow) error {
+	row := make([]any, 8)
+	i := 0
+	_, err := tx.tx.CopyFrom(ctx, pgx.Identifier{"draw_leaf"},
+		[]string{"cohort_id", "position", "person_id", "pid", "gid", "weight", "revision", "commit"},
+		pgx.CopyFromFunc(func() ([]any, error) {
+			if i == n {
+				return nil, nil
+			}
+			l := at(i)
+			i++
+			row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7] = cohortID, i, l.Person, l.PID[:], l.GID[:], l.Weight, l.Revision, l.Commit[:]
+			return row, nil
+		}))
+	if err != nil {
+		return fmt.Errorf("leaves of cohort %d: %w", cohortID, err)
+	}
+	return nil
+}
+
+// FrozenBallot is a leaf with what opens it. Its slices are valid until the
+// next one is read; they are nil where the ballot is gone.
+type FrozenBallot struct {
+	LeafRow
+	Position int // in leaves.bin
+	Salt     []byte
+	Bytes    []byte
+}
+
+// EachFrozenBallot streams the frozen ballots in the order of the leaves.
+func (tx *Tx) EachFrozenBallot(ctx context.Context, cohortID int, do func(*FrozenBallot) error) error {
+	rows, err := tx.tx.Query(ctx, `
+		SELECT l.position, l.person_id, l.pid, l.gid, l.weight, l.revision, l.commit, b.salt, b.bytes
+		  FROM draw_leaf l
+		  JOIN cohort c ON c.id = l.cohort_id
+		  LEFT JOIN ballot b ON b.campaign_id = c.campaign_id AND b.person_id = l.person_id
+		 WHERE l.cohort_id = $1 ORDER BY l.position`, cohortID)
+	if err != nil {
+		return fmt.Errorf("leaves of cohort %d: %w", cohortID, err)
+	}
+	var b FrozenBallot
+	var pid, gid, commit pgtype.DriverBytes
+	_, err = pgx.ForEachRow(rows, []any{&b.Position, &b.Person, &pid, &gid, &b.Weight, &b.Revision, &commit, (*pgtype.DriverBytes)(&b.Salt), (*pgtype.DriverBytes)(&b.Bytes)}, func() error {
+		copy(b.PID[:], pid)
+		copy(b.GID[:], gid)
+		copy(b.Commit[:], commit)
+		return do(&b)
+	})
+	if err != nil {
+		return fmt.Errorf("leaves of cohort %d: %w", cohortID, err)
+	}
+	return nil
+}
