@@ -16,7 +16,7 @@ CREATE TABLE message (
   state        text NOT NULL DEFAULT 'queued' CHECK (state IN ('queued', 'sent', 'undelivered', 'cancelled')),
   attempts     smallint NOT NULL DEFAULT 0 CHECK (attempts >= 0),
   due_at       timestamptz NOT NULL DEFAULT jebi_now(),
-  lease_until  timestamptz,
+  lease_until  timestamptz,                             -- by the machine's clock, not jebi_now(): it says whether a program is alive
   created_at   timestamptz NOT NULL DEFAULT jebi_now(),
   ended_at     timestamptz,
   message_key  uuid NOT NULL DEFAULT gen_random_uuid(), -- Message-ID and gateway idempotency key: the same on every attempt
@@ -24,8 +24,16 @@ CREATE TABLE message (
   CHECK ((state = 'queued') = (ended_at IS NULL))
 );
 CREATE UNIQUE INDEX message_once ON message (campaign_id, event, channel, (COALESCE(person_id, 0)), recipient);
-CREATE INDEX message_due ON message (due_at, id) WHERE state = 'queued';
+CREATE INDEX message_due ON message (campaign_id, channel, urgent DESC, due_at, id) WHERE state = 'queued';
 CREATE INDEX message_person ON message (person_id);
+
+-- Text messages handed to the gateway on a day of the campaign, against its daily cap.
+CREATE TABLE sms_day (
+  campaign_id int NOT NULL REFERENCES campaign,
+  day         date NOT NULL,
+  handed      int NOT NULL DEFAULT 0 CHECK (handed >= 0),
+  PRIMARY KEY (campaign_id, day)
+);
 
 -- The program's role: everything except what append-only tables and the owner keep for themselves.
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA jebi TO jebi_app;
