@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"golang.org/x/mod/sumdb/note"
 )
@@ -20,8 +21,8 @@ type Checkpoint struct {
 	Origin    string // <authority>/slotdraw/<draw_id>
 	Size      uint64 // leaves, leaf 0 included
 	Root      Hash
-	Excluded  Hash   // H of excluded.json
-	Saves     uint64 // entries in the log of saves
+	Excluded  Hash   // H of excluded.json; zero without one
+	Saves     uint64 // entries in the log of saves; SavesRoot is zero without one
 	SavesRoot Hash
 	Sample    bool
 }
@@ -32,12 +33,16 @@ type Checkpoint struct {
 //	saves <size of the log of saves> <its root, base64>
 //	sample
 //
-// the last of them in a sample only.
+// the first two where the draw has such, the last in a sample.
 func (c Checkpoint) Text() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n%d\n%s\n", c.Origin, c.Size, base64.StdEncoding.EncodeToString(c.Root[:]))
-	fmt.Fprintf(&b, "excluded %s\n", c.Excluded)
-	fmt.Fprintf(&b, "saves %d %s\n", c.Saves, base64.StdEncoding.EncodeToString(c.SavesRoot[:]))
+	if !c.Excluded.IsZero() {
+		fmt.Fprintf(&b, "excluded %s\n", c.Excluded)
+	}
+	if !c.SavesRoot.IsZero() {
+		fmt.Fprintf(&b, "saves %d %s\n", c.Saves, base64.StdEncoding.EncodeToString(c.SavesRoot[:]))
+	}
 	if c.Sample {
 		b.WriteString("sample\n")
 	}
@@ -77,7 +82,7 @@ func Cosign(checkpoint []byte, witness Key, at time.Time) ([]byte, error) {
 // noteText is the text of a signed note, with its last line end: what is signed.
 func noteText(signed []byte) (string, error) {
 	at := bytes.LastIndex(signed, []byte("\n\n"))
-	if at < 0 || at+2 == len(signed) || signed[len(signed)-1] != '\n' {
+	if at < 0 || at+2 == len(signed) || signed[len(signed)-1] != '\n' || !utf8.Valid(signed) {
 		return "", errors.New("not a signed note: text, an empty line, signature lines")
 	}
 	return string(signed[:at+1]), nil
@@ -111,14 +116,16 @@ func ParseCheckpoint(signed []byte) (Checkpoint, error) {
 		case "":
 			err = errors.New("an extension line is empty")
 		case "excluded":
-			c.Excluded, err = ParseHash(rest)
+			if c.Excluded, err = ParseHash(rest); c.Excluded.IsZero() {
+				err = errors.New("zeros are no hash")
+			}
 		case "saves":
 			size, root, _ := strings.Cut(rest, " ")
 			if c.Saves, err = plainDecimal(size); err == nil {
 				c.SavesRoot, err = base64Hash(root)
 			}
 		case "sample":
-			c.Sample = rest == ""
+			c.Sample = true
 		default:
 			continue
 		}
@@ -139,8 +146,8 @@ func plainDecimal(s string) (uint64, error) {
 }
 
 func base64Hash(s string) (Hash, error) {
-	raw, err := base64.StdEncoding.Strict().DecodeString(s)
-	if err != nil || len(raw) != len(Hash{}) {
+	raw, err := base64.StdEncoding.DecodeString(s)
+	if err != nil || len(raw) != len(Hash{}) || base64.StdEncoding.EncodeToString(raw) != s {
 		return Hash{}, fmt.Errorf("%q is not a hash in base64", s)
 	}
 	return Hash(raw), nil

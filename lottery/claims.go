@@ -22,6 +22,9 @@ type Counts struct {
 	Assigned *uint64 `json:"assigned,omitempty"` // people with a slot; checked where outcome.bin is
 }
 
+// unreadableCount stands for a number that only auditors compare, and that is none.
+const unreadableCount = 1<<64 - 1
+
 // Count counts a draw; outcomes is nil where no allocation was done.
 func Count(order []Entity, outcomes []Outcome) *Counts {
 	var ballots, parties, assigned uint64
@@ -57,7 +60,9 @@ func ParseClaims(file []byte) (Claims, error) {
 		dst *Hash
 	}{{"outcome_root", &c.OutcomeRoot}, {"cutoffs", &c.CutOffs}, {"excluded", &c.Excluded}} {
 		if o.has(optional.key) {
-			*optional.dst = o.hash(optional.key)
+			if *optional.dst = o.hash(optional.key); optional.dst.IsZero() {
+				o.fail(optional.key, "zeros are no hash")
+			}
 		}
 	}
 	if o.has("sample") {
@@ -66,8 +71,14 @@ func ParseClaims(file []byte) (Claims, error) {
 	if o.has("counts") {
 		n := o.object("counts")
 		c.Counts = &Counts{
-			n.optionalNumber("ballots"), n.optionalNumber("entities"), n.optionalNumber("parties"),
-			n.optionalNumber("assigned"),
+			n.optionalNumber("ballots"), n.optionalNumber("entities"), n.optionalNumber("parties"), nil,
+		}
+		if n.has("assigned") {
+			assigned, err := plainInteger(n.fields["assigned"], 1<<32-1)
+			if err != nil {
+				assigned = unreadableCount
+			}
+			c.Counts.Assigned = &assigned
 		}
 	}
 	return c, o.failure()

@@ -140,6 +140,18 @@ func (o object) text(key string) string {
 	return s
 }
 
+// optionalName is "" where the key is missing; where it is not, the text is not empty.
+func (o object) optionalName(key string) string {
+	if !o.has(key) {
+		return ""
+	}
+	s := o.text(key)
+	if s == "" {
+		o.fail(key, "is empty")
+	}
+	return s
+}
+
 func (o object) boolean(key string) bool {
 	b, ok := o.fields[key].(bool)
 	if !ok {

@@ -100,7 +100,9 @@ const unreadable = "unreadable"
 // parseParties reads who signs, and what stands beside the protocol. Other programs may leave all of it out, or
 // write it in a form of their own: then the keys are unreadable and the rest is zero.
 func (m *Manifest) parseParties(o object) {
-	m.Authority, _ = o.fields["authority"].(string)
+	if o.has("authority") {
+		m.Authority = readableKey(o.fields["authority"])
+	}
 	m.Cohort, _ = o.fields["cohort"].(string)
 	if o.has("operator_key") {
 		m.OperatorKey = readableKey(o.fields["operator_key"])

@@ -158,12 +158,8 @@ func ParseProof(file []byte) (Proof, error) {
 			},
 			Salt: r.hash("salt"), Proof: r.hashes("proof"), OutcomeRoot: r.hash("outcome_root"),
 		}
-		if r.has("slot_id") {
-			p.Result.SlotID = r.text("slot_id")
-		}
-		if r.has("second_id") {
-			p.Result.SecondID = r.text("second_id")
-		}
+		p.Result.SlotID = r.optionalName("slot_id")
+		p.Result.SecondID = r.optionalName("second_id")
 	}
 	if o.has("cutoffs") {
 		p.CutOffs = readCutOffs(o, 1<<32-1)

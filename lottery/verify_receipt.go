@@ -91,6 +91,9 @@ func (v *verifier) checkResult(p Proof) error {
 		if err != nil {
 			return fmt.Errorf("result: proof: %w", err)
 		}
+		if err := v.checkSlotIDs(r); err != nil {
+			return fmt.Errorf("result: %w", err)
+		}
 	}
 	for i, c := range p.CutOffs {
 		if !v.cutoffsHold {
@@ -98,6 +101,37 @@ func (v *verifier) checkResult(p Proof) error {
 		}
 		if !slices.Contains(v.cutoffs, c) {
 			return fmt.Errorf("cutoffs[%d]: does not stand in cutoffs.json", i)
+		}
+	}
+	return nil
+}
+
+// checkSlotIDs compares the names of the slots with the supply.
+func (v *verifier) checkSlotIDs(r *ResultProof) error {
+	for _, named := range []struct {
+		key, id  string
+		position uint32
+	}{{"slot_id", r.SlotID, r.Slot}, {"second_id", r.SecondID, r.Second}} {
+		if named.id == "" {
+			continue
+		}
+		supply, err := parseObject(FileSupply, v.supply)
+		if err != nil {
+			return err
+		}
+		slots := supply.objects("slots")
+		if err := supply.failure(); err != nil {
+			return err
+		}
+		if named.position < 1 || int64(named.position) > int64(len(slots)) {
+			return fmt.Errorf("%s: slot %d of %d in the supply", named.key, named.position, len(slots))
+		}
+		id := slots[named.position-1].text("id")
+		if err := supply.failure(); err != nil {
+			return err
+		}
+		if id != named.id {
+			return fmt.Errorf("%s: %q, the supply has %q", named.key, named.id, id)
 		}
 	}
 	return nil
