@@ -96,7 +96,7 @@ func variantOf(o data.Outgoing, now time.Time) (string, error) {
 			return "", stale("offer ended")
 		}
 	case "offer_lapsed":
-		if o.Waiting == "off" {
+		if off, _ := o.Params["off"].(bool); off || o.Waiting == "off" {
 			return "off", nil
 		}
 		return "waiting", nil
