@@ -105,7 +105,7 @@ func (tx *Tx) livePlace(ctx context.Context, person int64) (a AssignmentRow, now
 	return a, now, confirmBy, starts, err
 }
 
-// endPlace moves a place on, with its audit row.
+// movePlace moves a place on, with its audit row and the message about it.
 func (tx *Tx) movePlace(ctx context.Context, a AssignmentRow, to, act string, by Actor, reason string) error {
 	ended := "jebi_now()"
 	if to == "confirmed" {
@@ -114,6 +114,15 @@ func (tx *Tx) movePlace(ctx context.Context, a AssignmentRow, to, act string, by
 	_, err := tx.tx.Exec(ctx, `UPDATE assignment SET state = $2, ended_at = `+ended+` WHERE id = $1`, a.ID, to)
 	if err != nil {
 		return fmt.Errorf("%s of person %d: %w", act, a.Person, err)
+	}
+	kind := "declined"
+	if to == "confirmed" {
+		kind = "accepted"
+	}
+	if err := tx.TellEach(ctx, Message{
+		Campaign: a.Campaign, Event: fmt.Sprintf("place/%d/%s", a.ID, to), Kind: kind, Params: map[string]any{"cohort": a.Cohort, "slot": a.Slot},
+	}, []int64{a.Person}); err != nil {
+		return err
 	}
 	return tx.Audit(ctx, AuditRow{
 		Campaign: a.Campaign, Actor: by, Act: act, Subject: subject("person", a.Person), Reason: reason,

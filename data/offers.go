@@ -251,12 +251,25 @@ func (tx *Tx) liveOffer(ctx context.Context, id, person int64) (o OfferRow, camp
 	return o, campaign, now, nil
 }
 
+// endOffer ends a live offer, with its audit row and a message to everyone on
+// its ticket.
 func (tx *Tx) endOffer(ctx context.Context, campaign int, o OfferRow, to string, person int64, by Actor, reason string) error {
 	if _, err := tx.tx.Exec(ctx, `UPDATE offer SET state = $2, ended_at = jebi_now() WHERE id = $1`, o.ID, to); err != nil {
 		return fmt.Errorf("offer %d: %w", o.ID, err)
 	}
+	rows, err := tx.tx.Query(ctx, `
+		SELECT p.id FROM ticket_member m JOIN person p ON p.id = m.person_id AND p.status = 'eligible' WHERE m.cohort_id = $1 AND m.rank = $2 ORDER BY p.id`, o.Cohort, o.Rank)
+	people, err := many(rows, err, pgx.RowTo[int64], fmt.Sprintf("offer %d", o.ID))
+	if err != nil {
+		return err
+	}
+	if err := tx.TellEach(ctx, Message{
+		Campaign: campaign, Event: fmt.Sprintf("offer/%d/%s", o.ID, to), Kind: to, Params: map[string]any{"cohort": o.Cohort, "slot": o.Slot},
+	}, people); err != nil {
+		return err
+	}
 	return tx.Audit(ctx, AuditRow{
-		Campaign: campaign, Actor: by, Act: "offer." + map[string]string{"accepted": "accept", "declined": "decline", "withdrawn": "withdraw"}[to],
+		Campaign: campaign, Actor: by, Act: "offer." + map[string]string{"accepted": "accept", "declined": "decline"}[to],
 		Subject: subject("person", person), Reason: reason,
 		Before: map[string]any{"offer": o.ID, "state": "live"}, After: map[string]any{"offer": o.ID, "state": to, "slot": o.Slot},
 	})
