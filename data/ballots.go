@@ -222,7 +222,7 @@ const (
 	  SELECT $1, $2, person_id, revision, $13, commit, channel, official_id, session_id, $3 FROM saved ORDER BY person_id
 	), audited AS (
 	  INSERT INTO audit (campaign_id, actor, official_id, act, subject, reason, before, after)
-	  SELECT $1, CASE channel WHEN 'web' THEN 'person' WHEN 'proxy' THEN 'proxy' WHEN 'sample' THEN 'system' ELSE 'official' END, s.official_id,
+	  SELECT $1, CASE s.channel WHEN 'web' THEN 'person' WHEN 'proxy' THEN 'proxy' WHEN 'sample' THEN 'system' ELSE 'official' END, s.official_id,
 	         'ballot.' || $13, 'person:' || s.person_id, i.reason,
 	         CASE WHEN s.revision > 1 THEN jsonb_build_object('revision', s.revision - 1) END,
 	         jsonb_build_object('revision', s.revision, 'commit', encode(s.commit, 'hex'), 'channel', s.channel)
