@@ -73,12 +73,17 @@ type NewOfficial struct {
 }
 
 // AddOfficial adds an official. An operator does it; the very first official
-// of a database is an operator whom the system adds.
-func (db *DB) AddOfficial(ctx context.Context, n NewOfficial, by Actor) (o Official, first bool, err error) {
+// of a database is an operator whom the system adds. Unless apply is set it
+// only says whether it could be done.
+func (db *DB) AddOfficial(ctx context.Context, n NewOfficial, by Actor, apply bool) (o Official, first bool, err error) {
 	if !slices.Contains(roles, n.Role) {
 		return o, false, refuse("there is no role %q; the roles are %v", n.Role, roles)
 	}
-	err = db.Tx(ctx, func(tx *Tx) error {
+	run := db.Try
+	if apply {
+		run = db.Tx
+	}
+	err = run(ctx, func(tx *Tx) error {
 		// Two who both find nobody here would both be the first.
 		if _, err := tx.tx.Exec(ctx, `LOCK TABLE official IN SHARE ROW EXCLUSIVE MODE`); err != nil {
 			return err
@@ -139,9 +144,14 @@ func (tx *Tx) needRole(ctx context.Context, by Actor, roles ...string) error {
 }
 
 // DisableOfficial takes away an official's rights and ends her sessions; her
-// name stays in the audit trail. The last operator stays.
-func (db *DB) DisableOfficial(ctx context.Context, name, reason string, by Actor) error {
-	return db.Tx(ctx, func(tx *Tx) error {
+// name stays in the audit trail. The last operator stays. Unless apply is set
+// it only says whether it could be done.
+func (db *DB) DisableOfficial(ctx context.Context, name, reason string, by Actor, apply bool) error {
+	run := db.Try
+	if apply {
+		run = db.Tx
+	}
+	return run(ctx, func(tx *Tx) error {
 		if _, err := tx.tx.Exec(ctx, `LOCK TABLE official IN SHARE ROW EXCLUSIVE MODE`); err != nil {
 			return err
 		}

@@ -3,6 +3,7 @@ package data
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -146,4 +147,19 @@ func (tx *Tx) endProposal(ctx context.Context, id int64, by Actor, outcome strin
 		return fmt.Errorf("proposal %d: %w", id, err)
 	}
 	return nil
+}
+
+// Try runs f in a transaction that is always taken back: to see whether, and
+// how, something would be done.
+func (db *DB) Try(ctx context.Context, f func(*Tx) error) error {
+	err := db.Tx(ctx, func(tx *Tx) error {
+		if err := f(tx); err != nil {
+			return err
+		}
+		return errDry
+	})
+	if errors.Is(err, errDry) {
+		return nil
+	}
+	return err
 }

@@ -33,11 +33,17 @@ func noData(err error) error  { return failure{exitNoData, err} }
 
 func exitCode(err error) int {
 	var f failure
+	var no *data.Refusal
+	var late *data.WrongState
 	switch {
 	case err == nil:
 		return exitDone
 	case errors.As(err, &f):
 		return f.code
+	case errors.As(err, &no), errors.As(err, &late):
+		return exitRefused
+	case errors.Is(err, data.ErrSignIn), errors.Is(err, data.ErrSignInLocked):
+		return exitNobody
 	case errors.Is(err, data.ErrNotFound):
 		return exitUsage
 	case errors.Is(err, context.Canceled):

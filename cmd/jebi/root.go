@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -11,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"jebi/data"
+	"jebi/data/local"
 )
 
 type streams struct {
@@ -23,10 +23,13 @@ type streams struct {
 // every command has. It opens the database only when a command asks for it.
 type app struct {
 	streams
-	env   func(string) string
-	json  bool   // --json: one JSON value on stdout, progress on stderr
-	dir   string // --dir: where ./var lies
-	close []func()
+	env     func(string) string
+	json    bool   // --json: one JSON value on stdout, progress on stderr
+	dir     string // --dir: where ./var lies
+	only    string // --campaign: key of the campaign that is meant
+	keyFile string // --official-key: Ed25519 key file of the official who acts
+	close   []func()
+	url     string // of the database, once it is known
 }
 
 // run carries out one call of the program and answers its exit code.
@@ -65,9 +68,15 @@ func (a *app) rootCommand() *cobra.Command {
 	})
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "one JSON value on stdout, progress on stderr")
 	root.PersistentFlags().StringVar(&a.dir, "dir", "", "folder that holds var/ (default: the current one)")
-	root.AddCommand(
+	root.PersistentFlags().StringVar(&a.only, "campaign", "", "key of the campaign (default: the only one)")
+	root.PersistentFlags().StringVar(&a.keyFile, "official-key", "", "key file of the official who acts (default: who has signed in)")
+	root.AddCommand( // one line a command, in alphabetical order
+		newAuditCommand(a),
+		newCampaignCommand(a),
+		newDoctorCommand(a),
+		newOfficialCommand(a),
 		newVersionCommand(a),
-		// one line a command, in alphabetical order
+		newWindowCommand(a),
 	)
 	return root
 }
@@ -91,12 +100,12 @@ func (a *app) progress(format string, args ...any) {
 // varDir is the folder of everything this program leaves on the machine.
 func (a *app) varDir() string { return filepath.Join(a.dir, "var") }
 
-// database opens DATABASE_URL, or the PostgreSQL that this machine keeps under
-// var/pg, and brings its schema up to date.
+// database opens DATABASE_URL, or the PostgreSQL that this machine keeps
+// under var/pg, and brings its schema up to date. It is closed at the end.
 func (a *app) database(ctx context.Context) (*data.DB, error) {
-	url := a.env("DATABASE_URL")
-	if url == "" {
-		return nil, noData(errors.New("DATABASE_URL is not set"))
+	url, err := a.databaseURL(ctx)
+	if err != nil {
+		return nil, err
 	}
 	if err := data.Migrate(ctx, url); err != nil {
 		return nil, noData(err)
@@ -107,4 +116,26 @@ func (a *app) database(ctx context.Context) (*data.DB, error) {
 	}
 	a.close = append(a.close, db.Close)
 	return db, nil
+}
+
+// databaseURL names the database; the one under var/pg is started first, and
+// stopped at the end.
+func (a *app) databaseURL(ctx context.Context) (string, error) {
+	if a.url == "" {
+		a.url = a.env("DATABASE_URL")
+	}
+	if a.url != "" {
+		return a.url, nil
+	}
+	s, err := local.Start(ctx, local.Config{Dir: filepath.Join(a.varDir(), "pg"), Logf: a.progress})
+	if err != nil {
+		return "", noData(fmt.Errorf("%w (or set DATABASE_URL)", err))
+	}
+	a.close = append(a.close, func() {
+		if err := s.Stop(); err != nil {
+			a.progress("jebi: stop PostgreSQL: %v", err)
+		}
+	})
+	a.url = s.URL
+	return a.url, nil
 }

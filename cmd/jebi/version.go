@@ -8,6 +8,26 @@ import (
 	"github.com/spf13/cobra"
 )
 
+// builtVersion is what the program knows about its own build.
+type builtVersion struct {
+	Version  string `json:"version"`
+	Revision string `json:"revision"`
+	Go       string `json:"go"`
+}
+
+func programVersion() builtVersion {
+	v := builtVersion{Version: "unknown"}
+	if b, ok := debug.ReadBuildInfo(); ok {
+		v.Version, v.Go = b.Main.Version, b.GoVersion
+		for _, s := range b.Settings {
+			if s.Key == "vcs.revision" {
+				v.Revision = s.Value
+			}
+		}
+	}
+	return v
+}
+
 func newVersionCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:     "version",
@@ -15,19 +35,7 @@ func newVersionCommand(a *app) *cobra.Command {
 		Example: "  jebi version --json",
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			v := struct {
-				Version  string `json:"version"`
-				Revision string `json:"revision"`
-				Go       string `json:"go"`
-			}{Version: "unknown"}
-			if b, ok := debug.ReadBuildInfo(); ok {
-				v.Version, v.Go = b.Main.Version, b.GoVersion
-				for _, s := range b.Settings {
-					if s.Key == "vcs.revision" {
-						v.Revision = s.Value
-					}
-				}
-			}
+			v := programVersion()
 			return a.show(v, func(w io.Writer) error {
 				_, err := fmt.Fprintf(w, "jebi %s %s (%s)\n", v.Version, v.Revision, v.Go)
 				return err

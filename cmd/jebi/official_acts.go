@@ -1,0 +1,123 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"jebi/data"
+)
+
+// act is an act of two: what it does once a second official has confirmed it.
+type act struct {
+	// roles may propose and confirm it.
+	roles []string
+	// do does it, in the transaction of the confirmation. It has no effect but
+	// through tx: it is also run, and taken back, when the act is proposed, to
+	// see whether it would be allowed; by.Second is then 0.
+	do func(ctx context.Context, tx *data.Tx, params json.RawMessage, reason string, by data.Actor) error
+}
+
+// acts are all acts of two, by their names in the audit trail.
+func acts() map[string]act {
+	return map[string]act{
+		"window.extend": {twoRoles(), extendWindow},
+	}
+}
+
+// twoRoles are those who take part in acts of two.
+func twoRoles() []string { return []string{data.RoleOperator, data.RoleApprover} }
+
+// two is the first half of an act of two: the signed-in official proposes it.
+// It tries the act and takes it back first, so that what would be refused is
+// not proposed. The second half is jebi official confirm.
+func (a *app) two(ctx context.Context, db *data.DB, name string, campaignID int, params any, reason string, apply bool) error {
+	x, ok := acts()[name]
+	if !ok {
+		return fmt.Errorf("there is no act of two %q", name)
+	}
+	if reason == "" {
+		return usage(fmt.Errorf("%s needs --reason", name))
+	}
+	by, err := a.official(ctx, db, x.roles...)
+	if err != nil {
+		return err
+	}
+	body, err := json.Marshal(params)
+	if err != nil {
+		return err
+	}
+	if err := db.Try(ctx, func(tx *data.Tx) error { return x.do(ctx, tx, body, reason, by) }); err != nil {
+		return err
+	}
+	p := data.Proposal{Act: name, Params: body, Reason: reason}
+	if apply {
+		err := db.Tx(ctx, func(tx *data.Tx) error {
+			p, err = tx.Propose(ctx, campaignID, name, params, reason, by)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return a.show(proposalAnswer{p, apply}, func(w io.Writer) error {
+		if !apply {
+			_, err := fmt.Fprintf(w, "would propose %s %s\nNothing is done. Propose it with --apply.\n", name, body)
+			return err
+		}
+		_, err := fmt.Fprintf(w, "proposed %s %s\nAnother official confirms it before %s with: jebi official confirm %d --apply\n",
+			name, body, p.ExpiresAt.UTC().Format("2006-01-02 15:04 UTC"), p.ID)
+		return err
+	})
+}
+
+type proposalAnswer struct {
+	data.Proposal
+	Applied bool `json:"applied"`
+}
+
+// confirm is the second half of an act of two.
+func (a *app) confirm(ctx context.Context, db *data.DB, id int64, apply bool) error {
+	p, err := db.Proposal(ctx, id)
+	if err != nil {
+		return err
+	}
+	x, ok := acts()[p.Act]
+	if !ok {
+		return refused(fmt.Errorf("this program does not know the act %s of proposal %d", p.Act, id))
+	}
+	by, err := a.official(ctx, db, x.roles...)
+	if err != nil {
+		return err
+	}
+	run := db.Try
+	if apply {
+		run = db.Tx
+	}
+	err = run(ctx, func(tx *data.Tx) error {
+		var both data.Actor
+		if p, both, err = tx.ConfirmProposal(ctx, id, by); err != nil {
+			return err
+		}
+		return x.do(ctx, tx, p.Params, p.Reason, both)
+	})
+	if err != nil {
+		return err
+	}
+	return a.show(proposalAnswer{p, apply}, func(w io.Writer) error {
+		if err := writeProposal(w, p); err != nil || apply {
+			if err == nil {
+				_, err = fmt.Fprintln(w, "Confirmed and done.")
+			}
+			return err
+		}
+		_, err := fmt.Fprintln(w, "Nothing is done. Confirm it with --apply.")
+		return err
+	})
+}
+
+func writeProposal(w io.Writer, p data.Proposal) error {
+	_, err := fmt.Fprintf(w, "%d  %s %s\n    by %s on %s: %s\n", p.ID, p.Act, p.Params, p.ProposedBy, p.ProposedAt.UTC().Format("2006-01-02 15:04 UTC"), p.Reason)
+	return err
+}
