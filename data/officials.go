@@ -177,7 +177,7 @@ func (db *DB) DisableOfficial(ctx context.Context, name, reason string, by Actor
 		if _, err := tx.tx.Exec(ctx, `UPDATE official SET disabled_at = jebi_now() WHERE id = $1`, id); err != nil {
 			return fmt.Errorf("disable official: %w", err)
 		}
-		if err := tx.endSessions(ctx, id); err != nil {
+		if err := tx.endOfficialSessions(ctx, id); err != nil {
 			return err
 		}
 		return tx.Audit(ctx, AuditRow{Actor: by, Act: "official.disable", Subject: fmt.Sprintf("official:%d", id), Reason: reason})
@@ -199,14 +199,14 @@ func (db *DB) SetPassword(ctx context.Context, id int, hash string, by Actor) er
 		if _, err := tx.tx.Exec(ctx, `UPDATE official SET secret_hash = $2, failures = 0, locked_until = NULL WHERE id = $1`, id, hash); err != nil {
 			return fmt.Errorf("password of official %d: %w", id, err)
 		}
-		if err := tx.endSessions(ctx, id); err != nil {
+		if err := tx.endOfficialSessions(ctx, id); err != nil {
 			return err
 		}
 		return tx.Audit(ctx, AuditRow{Actor: by, Act: "official.password", Subject: fmt.Sprintf("official:%d", id)})
 	})
 }
 
-func (tx *Tx) endSessions(ctx context.Context, official int) error {
+func (tx *Tx) endOfficialSessions(ctx context.Context, official int) error {
 	_, err := tx.tx.Exec(ctx, `UPDATE official_session SET ended_at = jebi_now() WHERE official_id = $1 AND ended_at IS NULL`, official)
 	if err != nil {
 		return fmt.Errorf("sessions of official %d: %w", official, err)

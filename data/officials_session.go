@@ -78,7 +78,7 @@ func (db *DB) SignIn(ctx context.Context, name, password string, token []byte) (
 		if _, err := tx.tx.Exec(ctx, `UPDATE official SET failures = 0, locked_until = NULL WHERE id = $1`, id); err != nil {
 			return err
 		}
-		o, err = tx.beginSession(ctx, id, token, "password")
+		o, err = tx.beginOfficialSession(ctx, id, token, "password")
 		return err
 	})
 	if err != nil {
@@ -95,7 +95,7 @@ func (db *DB) SignInByKey(ctx context.Context, public, token []byte) (Official, 
 		return o, err
 	}
 	err = db.Tx(ctx, func(tx *Tx) error {
-		o, err = tx.beginSession(ctx, o.ID, token, "key")
+		o, err = tx.beginOfficialSession(ctx, o.ID, token, "key")
 		return err
 	})
 	return o, err
@@ -112,7 +112,7 @@ func (db *DB) OfficialByKey(ctx context.Context, public []byte) (Official, error
 	return o, err
 }
 
-func (tx *Tx) beginSession(ctx context.Context, id int, token []byte, way string) (Official, error) {
+func (tx *Tx) beginOfficialSession(ctx context.Context, id int, token []byte, way string) (Official, error) {
 	if len(token) != 32 {
 		return Official{}, errors.New("a session's token has 32 bytes")
 	}
