@@ -270,6 +270,11 @@ func (m Manifest) Marshal() ([]byte, error) {
 	if err := m.Check(); err != nil {
 		return nil, fmt.Errorf("manifest: %w", err)
 	}
+	return m.marshal()
+}
+
+// marshal writes the manifest without judging it.
+func (m Manifest) marshal() ([]byte, error) {
 	type source struct {
 		ChainHash *Hash    `json:"chain_hash,omitempty"`
 		Commit    *Hash    `json:"commit,omitempty"`

@@ -80,7 +80,7 @@ func (v *verifier) checkPlace(p Proof) error {
 // checkResult checks what stands after rank, so far as it is there.
 func (v *verifier) checkResult(p Proof) error {
 	if r := p.Result; r != nil {
-		if v.claims.OutcomeRoot.IsZero() {
+		if v.claims == nil || v.claims.OutcomeRoot.IsZero() {
 			return errors.New("result: claims.json has no outcome_root")
 		}
 		if r.OutcomeRoot != v.claims.OutcomeRoot {
