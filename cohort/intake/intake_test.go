@@ -594,7 +594,9 @@ func TestBytesAreCanonical(t *testing.T) {
 	p, ctx := newPlace(t), t.Context()
 	s := p.service()
 	rapid.Check(t, func(rt *rapid.T) {
-		some := func(label string, from ...string) []string { return rapid.SliceOfN(rapid.SampledFrom(from), 1, 4).Draw(rt, label) }
+		some := func(label string, from ...string) []string {
+			return rapid.SliceOfN(rapid.SampledFrom(from), 1, 4).Draw(rt, label)
+		}
 		var cs []cohort.Choice
 		for i := range rapid.IntRange(1, 5).Draw(rt, "choices") {
 			cs = append(cs, cohort.Choice{

@@ -1,0 +1,101 @@
+package data
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// SessionRow is a person's session with what pages need of her.
+type SessionRow struct {
+	ID        int64
+	Campaign  int
+	Person    int64
+	Way       string
+	CreatedAt time.Time
+	ExpiresAt time.Time
+	Consented bool
+	Now       time.Time
+
+	Key      string
+	Status   string
+	Cohort   int // 0: in none
+	Name     string
+	District string
+	Language string
+	Lat, Lon *float64
+	Party    int64 // 0: alone
+}
+
+// maxSession bounds a session, however busy it is.
+const maxSession = 12 * time.Hour
+
+// beginVisit begins a person's session and writes its audit row.
+func (tx *Tx) beginVisit(ctx context.Context, campaign int, person, signIn int64, way string, token [32]byte, idle time.Duration) (int64, error) {
+	var id int64
+	err := tx.tx.QueryRow(ctx, `
+		INSERT INTO session (token_hash, campaign_id, person_id, sign_in_id, way, expires_at)
+		VALUES ($1, $2, $3, NULLIF($4::bigint, 0), $5, jebi_now() + $6::interval) RETURNING id`,
+		token[:], campaign, person, signIn, way, idle).Scan(&id)
+	if err != nil {
+		return 0, fmt.Errorf("begin a session: %w", err)
+	}
+	return id, tx.Audit(ctx, AuditRow{
+		Campaign: campaign, Actor: Actor{Kind: "person"}, Act: "session.begin", Subject: subject("person", person),
+		After: map[string]any{"session": id, "way": way},
+	})
+}
+
+// Session finds a live session by its token's hash and keeps it alive for
+// another idle, noting so at most once a minute. The error wraps ErrNotFound
+// where it has ended or never was.
+func (db *DB) Session(ctx context.Context, token [32]byte, idle time.Duration) (SessionRow, error) {
+	rows, err := db.pool.Query(ctx, `
+		SELECT s.id, s.campaign_id, s.person_id, s.way, s.created_at, s.expires_at, s.consented_at IS NOT NULL, jebi_now(),
+		       p.key, p.status, COALESCE(p.cohort_id, 0), COALESCE(d.name, ''), COALESCE(d.district, ''), COALESCE(d.language, ''), d.lat, d.lon, COALESCE(m.party_id, 0)
+		  FROM session s JOIN person p ON p.id = s.person_id
+		  LEFT JOIN person_detail d ON d.person_id = p.id
+		  LEFT JOIN party_member m ON m.campaign_id = p.campaign_id AND m.person_id = p.id
+		 WHERE s.token_hash = $1 AND s.ended_at IS NULL AND s.expires_at > jebi_now()`, token[:])
+	s, err := one(rows, err, pgx.RowToStructByPos[SessionRow], "session")
+	if err != nil {
+		return s, err
+	}
+	if s.ExpiresAt.Sub(s.Now) < idle-time.Minute {
+		err := db.pool.QueryRow(ctx, `
+			UPDATE session SET seen_at = jebi_now(), expires_at = LEAST(jebi_now() + $2::interval, created_at + $3::interval)
+			 WHERE id = $1 AND ended_at IS NULL RETURNING expires_at`, s.ID, idle, maxSession).Scan(&s.ExpiresAt)
+		if err != nil {
+			return s, fmt.Errorf("session %d: %w", s.ID, err)
+		}
+	}
+	s.CreatedAt, s.ExpiresAt, s.Now = s.CreatedAt.UTC(), s.ExpiresAt.UTC(), s.Now.UTC()
+	return s, nil
+}
+
+// Consent notes that the person has read the notice and agreed.
+func (db *DB) Consent(ctx context.Context, s SessionRow) error {
+	return db.Tx(ctx, func(tx *Tx) error {
+		tag, err := tx.tx.Exec(ctx, `UPDATE session SET consented_at = jebi_now() WHERE id = $1 AND consented_at IS NULL`, s.ID)
+		if err != nil {
+			return fmt.Errorf("session %d: %w", s.ID, err)
+		}
+		if tag.RowsAffected() == 0 {
+			return nil
+		}
+		return tx.Audit(ctx, AuditRow{
+			Campaign: s.Campaign, Actor: Actor{Kind: "person"}, Act: "session.consent", Subject: subject("person", s.Person),
+			After: map[string]any{"session": s.ID},
+		})
+	})
+}
+
+// EndSession ends a session. Ending it twice changes nothing.
+func (db *DB) EndSession(ctx context.Context, id int64) error {
+	if _, err := db.pool.Exec(ctx, `UPDATE session SET ended_at = jebi_now() WHERE id = $1 AND ended_at IS NULL`, id); err != nil {
+		return fmt.Errorf("session %d: %w", id, err)
+	}
+	return nil
+}
