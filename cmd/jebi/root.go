@@ -74,7 +74,9 @@ func (a *app) rootCommand() *cobra.Command {
 		newAuditCommand(a),
 		newCampaignCommand(a),
 		newDoctorCommand(a),
+		newNotifyCommand(a),
 		newOfficialCommand(a),
+		newSampleCommand(a),
 		newVersionCommand(a),
 		newWindowCommand(a),
 	)

@@ -50,7 +50,7 @@ offer_lead = "12h"
 cancel_lead = "24h"
 max_lapses = 2
 audit_sample = 300
-reserve = 20
+reserve = 0
 quiet_from = "2100"
 quiet_to = "0800"
 
