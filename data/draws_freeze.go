@@ -89,36 +89,54 @@ func (tx *Tx) CopyLeaves(ctx context.Context, cohortID int, n int, at func(i int
 	return nil
 }
 
+// EachLeaf streams the frozen ballots, as the freeze wrote them, in the order
+// of the leaves; the first has position 1.
+func (tx *Tx) EachLeaf(ctx context.Context, cohortID int, do func(position int, l *LeafRow) error) error {
+	rows, err := tx.tx.Query(ctx, `
+		SELECT position, person_id, pid, gid, weight, revision, commit FROM draw_leaf WHERE cohort_id = $1 ORDER BY position`, cohortID)
+	if err != nil {
+		return fmt.Errorf("leaves of cohort %d: %w", cohortID, err)
+	}
+	var l LeafRow
+	var position int
+	var pid, gid, commit pgtype.DriverBytes
+	_, err = pgx.ForEachRow(rows, []any{&position, &l.Person, &pid, &gid, &l.Weight, &l.Revision, &commit}, func() error {
+		copy(l.PID[:], pid)
+		copy(l.GID[:], gid)
+		copy(l.Commit[:], commit)
+		return do(position, &l)
+	})
+	if err != nil {
+		return fmt.Errorf("leaves of cohort %d: %w", cohortID, err)
+	}
+	return nil
+}
+
 // FrozenBallot is a leaf with what opens it. Its slices are valid until the
 // next one is read; they are nil where the ballot is gone.
 type FrozenBallot struct {
-	LeafRow
 	Position int // in leaves.bin
 	Salt     []byte
 	Bytes    []byte
 }
 
-// EachFrozenBallot streams the frozen ballots in the order of the leaves.
+// EachFrozenBallot streams what opens the frozen ballots, in no order.
 func (tx *Tx) EachFrozenBallot(ctx context.Context, cohortID int, do func(*FrozenBallot) error) error {
 	rows, err := tx.tx.Query(ctx, `
-		SELECT l.position, l.person_id, l.pid, l.gid, l.weight, l.revision, l.commit, b.salt, b.bytes
+		SELECT l.position, b.salt, b.bytes
 		  FROM draw_leaf l
 		  JOIN cohort c ON c.id = l.cohort_id
 		  LEFT JOIN ballot b ON b.campaign_id = c.campaign_id AND b.person_id = l.person_id
-		 WHERE l.cohort_id = $1 ORDER BY l.position`, cohortID)
+		 WHERE l.cohort_id = $1`, cohortID)
 	if err != nil {
-		return fmt.Errorf("leaves of cohort %d: %w", cohortID, err)
+		return fmt.Errorf("ballots of cohort %d: %w", cohortID, err)
 	}
 	var b FrozenBallot
-	var pid, gid, commit pgtype.DriverBytes
-	_, err = pgx.ForEachRow(rows, []any{&b.Position, &b.Person, &pid, &gid, &b.Weight, &b.Revision, &commit, (*pgtype.DriverBytes)(&b.Salt), (*pgtype.DriverBytes)(&b.Bytes)}, func() error {
-		copy(b.PID[:], pid)
-		copy(b.GID[:], gid)
-		copy(b.Commit[:], commit)
+	_, err = pgx.ForEachRow(rows, []any{&b.Position, (*pgtype.DriverBytes)(&b.Salt), (*pgtype.DriverBytes)(&b.Bytes)}, func() error {
 		return do(&b)
 	})
 	if err != nil {
-		return fmt.Errorf("leaves of cohort %d: %w", cohortID, err)
+		return fmt.Errorf("ballots of cohort %d: %w", cohortID, err)
 	}
 	return nil
 }

@@ -1,0 +1,150 @@
+package cycle
+
+import (
+	"fmt"
+	"io"
+	"io/fs"
+	"time"
+
+	"jebi/cohort"
+	"jebi/lottery"
+)
+
+// verifyOwn verifies the bundle as anybody would, before it is written: and,
+// where the draw is small enough to be held in memory twice, as a sworn
+// auditor would, by the reference allocation.
+func (r *Runner) verifyOwn(d *computed, o *cohort.Cohort) error {
+	opts := lottery.VerifyOptions{Beacon: r.Beacon}
+	if d.ballots != nil {
+		opts.Audit = &lottery.Audit{
+			Folder: memory{lottery.FileOutcome: lottery.OutcomeBytes(d.outcomes), lottery.FileBallots: d.ballots},
+			K:      d.k,
+			Allocate: func(supply []byte, order []lottery.Entity, ballots lottery.Ballots) ([]lottery.Outcome, []lottery.PublicCutOff, error) {
+				return d.reallocate(o, supply, order, ballots)
+			},
+		}
+	}
+	report := lottery.Verify(memory(d.bundle.Files()), opts)
+	for _, p := range report.Parts {
+		if p.State == lottery.Fails {
+			return fmt.Errorf("draw %s: %w: %s: %s", d.draw.DrawID, errOwnBundle, p.Name, p.Detail)
+		}
+	}
+	if err := d.check(); err != nil {
+		return fmt.Errorf("draw %s: %w: %w", d.draw.DrawID, errOwnBundle, err)
+	}
+	return nil
+}
+
+// reallocate does the allocation again from the published supply and the
+// opened ballots alone, by the reference rules.
+func (d *computed) reallocate(o *cohort.Cohort, supply []byte, order []lottery.Entity, ballots lottery.Ballots) ([]lottery.Outcome, []lottery.PublicCutOff, error) {
+	file, err := lottery.ParseSupply(supply)
+	if err != nil {
+		return nil, nil, err
+	}
+	slots, err := lottery.NewSlots(file, []string{""})
+	if err != nil {
+		return nil, nil, err
+	}
+	p := &lottery.Problem{Slots: slots, Pools: []string{""}, Tickets: make([]lottery.Applicant, len(order))}
+	for i := range order {
+		_, ballot := ballots.Leaf(int(order[i].Members[0]))
+		choices, err := d.shelf.choices(ballot)
+		if err != nil {
+			return nil, nil, err
+		}
+		if seating(o.Seating) == lottery.Fixed {
+			for c := range choices {
+				choices[c] = rotate(choices[c], order[i].Ticket)
+			}
+		}
+		p.Tickets[i] = lottery.Applicant{Size: order[i].Size, Doses: 1, Choices: choices}
+	}
+	places, err := lottery.Serve(p, seating(o.Seating))
+	if err != nil {
+		return nil, nil, err
+	}
+	outcomes := make([]lottery.Outcome, len(order))
+	for i := range outcomes {
+		outcomes[i] = lottery.Outcome{Choice: uint8(places.Choice[i]), Slot: uint32(places.Slot[i] + 1), Second: uint32(places.Second[i] + 1)}
+	}
+	return outcomes, d.publicCutOffs(places.CutOffs), nil
+}
+
+// check holds the places against what must always be so, whoever allocated
+// them: no slot above its seats, nobody outside her choice, and everyone
+// granted what the cut-offs say.
+func (d *computed) check() error {
+	used := make([]int32, len(d.shelf.slots))
+	table := lottery.NewCutOffTable(d.places.CutOffs)
+	for i := range d.tickets {
+		t := &d.tickets[i]
+		c, x := int(d.places.Choice[i]), d.places.Slot[i]
+		class := lottery.Class{Size: t.Size, Doses: t.Doses, Pool: t.Pool}
+		if granted := table.Granted(class, uint32(i+1), t.Choices); granted != c {
+			return fmt.Errorf("rank %d has choice %d, the cut-offs grant %d", i+1, c, granted)
+		}
+		if c == 0 {
+			continue
+		}
+		inside := false
+		for _, y := range t.Choices[c-1] {
+			inside = inside || x == y
+		}
+		if !inside {
+			return fmt.Errorf("rank %d: slot %d lies outside its choice %d", i+1, x, c)
+		}
+		if used[x] += int32(t.Size); used[x] > d.shelf.slots[x].Seats {
+			return fmt.Errorf("slot %d is given to more than its %d seats", x, d.shelf.slots[x].Seats)
+		}
+	}
+	return nil
+}
+
+// memory is a folder of files in memory.
+type memory map[string][]byte
+
+// Open implements fs.FS; it knows files of its own folder only.
+func (m memory) Open(name string) (fs.File, error) {
+	b, ok := m[name]
+	if !ok {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+	}
+	return &memoryFile{name: name, rest: b, size: int64(len(b))}, nil
+}
+
+// ReadFile implements fs.ReadFileFS without a copy.
+func (m memory) ReadFile(name string) ([]byte, error) {
+	b, ok := m[name]
+	if !ok {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+	}
+	return b, nil
+}
+
+type memoryFile struct {
+	name string
+	rest []byte
+	size int64
+}
+
+func (f *memoryFile) Read(p []byte) (int, error) {
+	if len(f.rest) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(p, f.rest)
+	f.rest = f.rest[n:]
+	return n, nil
+}
+
+func (f *memoryFile) Close() error               { return nil }
+func (f *memoryFile) Stat() (fs.FileInfo, error) { return f, nil }
+
+// A memoryFile is its own FileInfo.
+func (f *memoryFile) Name() string       { return f.name }
+func (f *memoryFile) Size() int64        { return f.size }
+func (f *memoryFile) Mode() fs.FileMode  { return 0o444 }
+func (f *memoryFile) ModTime() time.Time { return time.Time{} }
+func (f *memoryFile) IsDir() bool        { return false }
+func (f *memoryFile) Sys() any           { return nil }
