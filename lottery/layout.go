@@ -16,18 +16,19 @@ const MaxChoices = 5
 //
 // The slots that first doses use are ordered as *rows* of up to 128 *cells*: a row is a clinic, a cell is day ×
 // block × vaccine; a clinic with more cells has several rows. A *pattern* is a set of cells of any row. A choice
-// inside one row is a row and a pattern; any other set of slots is a *group*: a list of runs, each a row and a
-// mask, in supply order.
+// inside one row is a row and a pattern; several clinics that follow each other in the supply are an *area*, a list
+// of rows, and again a pattern; any other set of slots is a *group*, a list of runs in supply order, each a row and
+// a pattern.
 type Layout struct {
 	slots []Slot
 	pools []string
 
 	// By row.
-	offered  []mask   // its slots
-	paired   []mask   // those with a pair
-	rowBase  []uint32 // its first slot's number; the others follow by cell
+	rows     []clinicRow
+	paired   []mask // by row: slots with a pair
 	rowPage  []uint16
 	straight []bool             // its slots ascend in supply order as they do by cell
+	last     []int32            // its last slot in supply order
 	rowsOf   map[int32][]uint32 // by clinic
 
 	// By slot number: rows' slots row by row, then second slots in supply order.
@@ -42,14 +43,16 @@ type Layout struct {
 	cells    []cell
 	patterns []mask
 
-	// By group.
-	runs      []run
-	runFrom   []uint32 // a group's runs are runs[runFrom[g]:runFrom[g+1]]
-	groupSize []uint32 // slots
+	ownRow []uint32 // ownRow[r] = r: a row as a list of rows
+	areas  []span   // of areaRows
+	groups []span   // of runs
 
-	ballots  []ballot
-	last8    []uint64 // by ticket; nil while all are 0
-	twoDoses bool     // some ticket is a two-dose unit
+	areaRows []uint32
+	runs     []run
+
+	ballots []ballot
+	last8   []uint64     // by ticket; nil while all are 0
+	levels  [levels]bool // which sizes and doses the tickets have
 
 	interned interned
 }
@@ -57,10 +60,26 @@ type Layout struct {
 // cell is what a clinic has at most one slot of.
 type cell struct{ day, block, vaccine int32 }
 
-type run struct {
-	row   uint32
-	cells mask
+// clinicRow is a clinic's slots: offered by cell, numbered on from base.
+type clinicRow struct {
+	offered mask
+	base    uint32
 }
+
+// run is a part of a group: those slots of a row that are in the pattern.
+type run struct{ row, pattern uint32 }
+
+// span is a part of a list.
+type span struct{ from, to uint32 }
+
+// A target is a row, or with one of these bits an area or a group.
+const (
+	areaBit  = 1 << 30
+	groupBit = 1 << 31
+)
+
+// levels are the sizes 1–4 with one dose, then with two.
+const levels = 2 * MaxParty
 
 // ballot is one ticket in draw order, half a cache line.
 type ballot struct {
@@ -91,7 +110,7 @@ func NewLayout(slots []Slot, pools []string) (*Layout, error) {
 	if len(pools) > maxLayoutPools {
 		return nil, fmt.Errorf("%d pools: %w", len(pools), ErrLayout)
 	}
-	l := &Layout{slots: slots, pools: pools, rowsOf: map[int32][]uint32{}, runFrom: []uint32{0}, interned: newInterned()}
+	l := &Layout{slots: slots, pools: pools, rowsOf: map[int32][]uint32{}, interned: newInterned()}
 	l.layCells()
 	if err := l.layRows(); err != nil {
 		return nil, err
@@ -127,7 +146,7 @@ func (l *Layout) layRows() error {
 		page   uint32
 	}
 	rows := map[place]uint32{}
-	last := []uint{}
+	highest := []uint{}
 	for x := range l.slots {
 		s := &l.slots[x]
 		if s.Seats > math.MaxUint16 {
@@ -139,19 +158,20 @@ func (l *Layout) layRows() error {
 		page, at := l.place(s)
 		row, ok := rows[place{s.Clinic, page}]
 		if !ok {
-			row = uint32(len(l.offered))
+			row = uint32(len(l.rows))
 			rows[place{s.Clinic, page}] = row
-			l.offered, l.paired = append(l.offered, mask{}), append(l.paired, mask{})
+			l.rows, l.paired = append(l.rows, clinicRow{}), append(l.paired, mask{})
 			l.rowPage, l.straight = append(l.rowPage, uint16(page)), append(l.straight, true)
 			l.rowsOf[s.Clinic] = append(l.rowsOf[s.Clinic], row)
-			last = append(last, 0)
+			highest, l.last = append(highest, 0), append(l.last, 0)
+			l.ownRow = append(l.ownRow, row)
 		}
-		if l.offered[row].has(at) {
+		if l.rows[row].offered.has(at) {
 			return fmt.Errorf("slot %d: its clinic has another of the same day, block and vaccine: %w", x, ErrLayout)
 		}
-		l.straight[row] = l.straight[row] && at >= last[row]
-		last[row] = at
-		l.offered[row] = l.offered[row].or(bit(at))
+		l.straight[row] = l.straight[row] && at >= highest[row]
+		highest[row], l.last[row] = at, int32(x)
+		l.rows[row].offered = l.rows[row].offered.or(bit(at))
 		if s.Pair != None {
 			l.paired[row] = l.paired[row].or(bit(at))
 		}
@@ -161,10 +181,10 @@ func (l *Layout) layRows() error {
 
 // laySlots numbers the slots: by row and cell, then second slots.
 func (l *Layout) laySlots() {
-	l.rowBase = make([]uint32, len(l.offered))
-	for row := range l.offered {
-		l.rowBase[row] = uint32(l.firsts)
-		l.firsts += l.offered[row].count()
+	for at := range l.rows {
+		r := &l.rows[at]
+		r.base = uint32(l.firsts)
+		l.firsts += r.offered.count()
 	}
 	l.supply, l.seats, l.numbers = make([]int32, len(l.slots)), make([]uint16, len(l.slots)), make([]uint32, len(l.slots))
 	seconds := uint32(l.firsts)
@@ -199,7 +219,8 @@ func (l *Layout) rowAndCell(x int32) (uint32, uint) {
 
 // number is the number of the slot that stands in a row's cell.
 func (l *Layout) number(row uint32, at uint) uint32 {
-	return l.rowBase[row] + uint32(l.offered[row].and(below(at)).count())
+	r := &l.rows[row]
+	return r.base + uint32(r.offered.and(below(at)).count())
 }
 
 // Len is the number of tickets.

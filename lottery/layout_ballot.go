@@ -25,14 +25,18 @@ type interned struct {
 	timesAt   [][]mask // by times, then page
 	targets   map[string]Target
 	clinics   [][]int32 // by target
-	patternOf map[mask]uint16
+	codes     []uint32  // by target; noCode where it takes a group
+	patternOf map[mask]uint32
 	lists     map[string]Code    // by their slots
 	products  map[[2]uint32]Code // by target and times
 }
 
+// noCode is no row, area or group.
+const noCode = ^uint32(0)
+
 func newInterned() interned {
 	return interned{
-		times: map[string]Times{}, targets: map[string]Target{}, patternOf: map[mask]uint16{},
+		times: map[string]Times{}, targets: map[string]Target{}, patternOf: map[mask]uint32{},
 		lists: map[string]Code{}, products: map[[2]uint32]Code{},
 	}
 }
@@ -77,42 +81,73 @@ func (l *Layout) Target(clinics []int32) Target {
 		t = Target(len(l.interned.clinics))
 		l.interned.targets[string(key)] = t
 		l.interned.clinics = append(l.interned.clinics, set)
+		l.interned.codes = append(l.interned.codes, l.targetCode(set))
 	}
 	return t
 }
 
+// targetCode is the code of a target that needs no group: a row or a new area.
+func (l *Layout) targetCode(clinics []int32) uint32 {
+	rows, ok := l.area(clinics)
+	if !ok {
+		return noCode
+	}
+	if len(rows) == 1 {
+		return rows[0]
+	}
+	from := uint32(len(l.areaRows))
+	l.areaRows = append(l.areaRows, rows...)
+	l.areas = append(l.areas, span{from, uint32(len(l.areaRows))})
+	return areaBit | uint32(len(l.areas)-1)
+}
+
+// area finds the rows of a target, and whether they can be one area: each in order, one behind the other.
+func (l *Layout) area(clinics []int32) (rows []uint32, ok bool) {
+	for _, c := range clinics {
+		rows = append(rows, l.rowsOf[c]...)
+	}
+	slices.Sort(rows)
+	ok = l.pages == 1
+	for i, row := range rows {
+		ok = ok && l.straight[row]
+		if i > 0 {
+			first := l.supply[l.rows[row].base]
+			ok = ok && l.last[rows[i-1]] < first
+		}
+	}
+	return rows, ok
+}
+
 // Choice is the set of the slots of the target's clinics at the times. It may be empty.
 func (l *Layout) Choice(target Target, times Times) Code {
-	key := [2]uint32{uint32(target), uint32(times)}
-	if c, ok := l.interned.products[key]; ok {
-		return c
-	}
 	pages := l.interned.timesAt[times]
-	rows := []uint32{}
+	if code := l.interned.codes[target]; code != noCode {
+		// Straight from the tables: a country has more of these than a map should hold.
+		if p := l.pattern(pages[0]); p <= math.MaxUint16 {
+			return Code{code, uint16(p)}
+		}
+	}
+	key := [2]uint32{uint32(target), uint32(times)}
+	c, ok := l.interned.products[key]
+	if !ok {
+		c = l.addGroup(l.runsOf(l.slotsAt(target, pages), pages))
+		l.interned.products[key] = c
+	}
+	return c
+}
+
+// slotsAt are the slots of the target's clinics at the times, in supply order.
+func (l *Layout) slotsAt(target Target, times []mask) []int32 {
+	slots := []int32{}
 	for _, clinic := range l.interned.clinics[target] {
 		for _, row := range l.rowsOf[clinic] {
-			if !l.offered[row].and(pages[l.rowPage[row]]).empty() {
-				rows = append(rows, row)
+			for m := l.rows[row].offered.and(times[l.rowPage[row]]); !m.empty(); m = m.withoutFirst() {
+				slots = append(slots, l.supply[l.number(row, m.first())])
 			}
 		}
 	}
-	if len(rows) == 1 && l.straight[rows[0]] {
-		// Straight from the tables: a country has more of these than a map should hold.
-		if pattern, ok := l.pattern(pages[l.rowPage[rows[0]]]); ok {
-			return Code{rows[0], pattern}
-		}
-	}
-	slots := []int32{}
-	for _, row := range rows {
-		m := l.offered[row].and(pages[l.rowPage[row]])
-		for ; !m.empty(); m = m.withoutFirst() {
-			slots = append(slots, l.supply[l.number(row, m.first())])
-		}
-	}
 	slices.Sort(slots)
-	c := l.addGroup(slots)
-	l.interned.products[key] = c
-	return c
+	return slots
 }
 
 // List is any set of slots, given by their positions and in supply order. The error names the first that is out
@@ -128,11 +163,9 @@ func (l *Layout) List(slots []int32) (Code, error) {
 			return Code{}, fmt.Errorf("slot %d is not in supply order", x)
 		}
 	}
-	runs := l.runsOf(slots)
-	if len(runs) == 1 {
-		if pattern, ok := l.pattern(runs[0].cells); ok {
-			return Code{runs[0].row, pattern}, nil
-		}
+	runs := l.runsOf(slots, nil)
+	if len(runs) == 1 && runs[0].pattern <= math.MaxUint16 {
+		return Code{runs[0].row, uint16(runs[0].pattern)}, nil
 	}
 	key := make([]byte, 0, 4*len(slots))
 	for _, x := range slots {
@@ -140,47 +173,51 @@ func (l *Layout) List(slots []int32) (Code, error) {
 	}
 	c, ok := l.interned.lists[string(key)]
 	if !ok {
-		c = l.addGroup(slots)
+		c = l.addGroup(runs)
 		l.interned.lists[string(key)] = c
 	}
 	return c, nil
 }
 
-// pattern numbers a mask, while there are numbers.
-func (l *Layout) pattern(m mask) (uint16, bool) {
+// pattern numbers a mask.
+func (l *Layout) pattern(m mask) uint32 {
 	p, ok := l.interned.patternOf[m]
 	if !ok {
-		if len(l.patterns) > math.MaxUint16 {
-			return 0, false
-		}
-		p = uint16(len(l.patterns))
+		p = uint32(len(l.patterns))
 		l.patterns = append(l.patterns, m)
 		l.interned.patternOf[m] = p
 	}
-	return p, true
+	return p
 }
 
-// addGroup is the code of a new group: a list of slots in supply order.
-func (l *Layout) addGroup(slots []int32) Code {
-	target := uint32(len(l.offered) + len(l.groupSize))
-	l.runs = append(l.runs, l.runsOf(slots)...)
-	l.runFrom = append(l.runFrom, uint32(len(l.runs)))
-	l.groupSize = append(l.groupSize, uint32(len(slots)))
-	return Code{target: target}
+// addGroup is the code of a new group.
+func (l *Layout) addGroup(runs []run) Code {
+	from := uint32(len(l.runs))
+	l.runs = append(l.runs, runs...)
+	l.groups = append(l.groups, span{from, uint32(len(l.runs))})
+	return Code{target: groupBit | uint32(len(l.groups)-1)}
 }
 
-// runsOf cuts a list of slots into the longest runs that lie in one row and ascend by cell.
-func (l *Layout) runsOf(slots []int32) []run {
+// runsOf cuts a list of slots into the longest runs that lie in one row and ascend by cell. Where a run is all that
+// a row has at the times, it shares their pattern; times may be nil.
+func (l *Layout) runsOf(slots []int32, times []mask) []run {
 	runs := []run{}
-	last := uint(0)
-	for _, x := range slots {
-		row, at := l.rowAndCell(x)
-		if n := len(runs); n > 0 && runs[n-1].row == row && at > last {
-			runs[n-1].cells = runs[n-1].cells.or(bit(at))
-		} else {
-			runs = append(runs, run{row, bit(at)})
+	for i := 0; i < len(slots); {
+		row, at := l.rowAndCell(slots[i])
+		cells := bit(at)
+		for i++; i < len(slots); i++ {
+			next, cell := l.rowAndCell(slots[i])
+			if next != row || cell <= at {
+				break
+			}
+			at, cells = cell, cells.or(bit(cell))
 		}
-		last = at
+		if times != nil {
+			if all := times[l.rowPage[row]]; l.rows[row].offered.and(all) == cells {
+				cells = all
+			}
+		}
+		runs = append(runs, run{row, l.pattern(cells)})
 	}
 	return runs
 }
@@ -206,7 +243,7 @@ func (l *Layout) Add(size, doses uint8, pool uint16, last8 uint64, choices ...Co
 	if l.last8 != nil {
 		l.last8 = append(l.last8, last8)
 	}
-	l.twoDoses = l.twoDoses || doses == 2
+	l.levels[b.level()] = true
 	return nil
 }
 
@@ -216,29 +253,45 @@ func (l *Layout) Grow(tickets int) { l.ballots = slices.Grow(l.ballots, tickets)
 // slotsOf are the slots of a choice in supply order, by position.
 func (l *Layout) slotsOf(target uint32, pattern uint16) []int32 {
 	slots := []int32{}
-	l.eachRun(target, pattern, func(row uint32, m mask) {
-		for ; !m.empty(); m = m.withoutFirst() {
-			slots = append(slots, l.supply[l.number(row, m.first())])
+	all := l.parts(target, pattern)
+	for n := range all.len() {
+		r := all.run(n)
+		for m := l.slotsIn(r); !m.empty(); m = m.withoutFirst() {
+			slots = append(slots, l.supply[l.number(r.row, m.first())])
 		}
-	})
+	}
 	return slots
 }
 
-// eachRun calls do for each part of a choice in supply order.
-func (l *Layout) eachRun(target uint32, pattern uint16, do func(row uint32, m mask)) {
-	if int(target) < len(l.offered) {
-		do(target, l.offered[target].and(l.patterns[pattern]))
-		return
-	}
-	for _, r := range l.runsIn(target) {
-		do(r.row, r.cells)
-	}
+// slotsIn are the slots of a run by cell.
+func (l *Layout) slotsIn(r run) mask { return l.rows[r.row].offered.and(l.patterns[r.pattern]) }
+
+// parts is a choice as runs in supply order.
+type parts struct {
+	rows    []uint32 // of a row or an area, each with the pattern
+	pattern uint32
+	runs    []run // of a group
 }
 
-// runsIn are the runs of a target that is a group.
-func (l *Layout) runsIn(target uint32) []run {
-	g := int(target) - len(l.offered)
-	return l.runs[l.runFrom[g]:l.runFrom[g+1]]
+func (l *Layout) parts(target uint32, pattern uint16) parts {
+	switch {
+	case target&groupBit != 0:
+		g := l.groups[target&^groupBit]
+		return parts{runs: l.runs[g.from:g.to]}
+	case target&areaBit != 0:
+		a := l.areas[target&^areaBit]
+		return parts{rows: l.areaRows[a.from:a.to], pattern: uint32(pattern)}
+	}
+	return parts{rows: l.ownRow[target : target+1], pattern: uint32(pattern)}
+}
+
+func (p *parts) len() int { return len(p.rows) + len(p.runs) }
+
+func (p *parts) run(n int) run {
+	if n < len(p.rows) {
+		return run{p.rows[n], p.pattern}
+	}
+	return p.runs[n]
 }
 
 // Problem writes the draw out for Serve: under Fixed with each choice rotated, else in supply order. Equal choices

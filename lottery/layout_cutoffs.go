@@ -29,8 +29,10 @@ func (c *cutPass) add(class Class) int {
 		n = len(c.classes)
 		c.index[class] = n
 		c.classes = append(c.classes, class)
-		uncut := make([]mask, len(c.l.offered))
-		copy(uncut, c.l.offered)
+		uncut := make([]mask, len(c.l.rows))
+		for row := range uncut {
+			uncut[row] = c.l.rows[row].offered
+		}
 		c.uncut = append(c.uncut, uncut)
 		c.rank = append(c.rank, make([]uint32, c.l.firsts))
 	}
@@ -73,7 +75,7 @@ func (c *cutPass) tried(t taken, rotated bool) {
 			continue
 		}
 		w := c.l.walk(i, int(t.choice[i])-1, rotated)
-		for w.next() {
+		for w.next(c.l) {
 			if at, ok := c.l.cellIn(w.row, t.slot[i]-1); ok && w.cells.has(at) {
 				c.refuse(n, i, w.row, w.cells.and(below(at)))
 				break
@@ -92,12 +94,10 @@ func refusedChoices(b *ballot, given uint8) int {
 }
 
 func (c *cutPass) choice(n, i int, b *ballot, j int) {
-	if target := b.target[j]; int(target) < len(c.l.offered) {
-		c.refuse(n, i, target, c.l.patterns[b.pattern[j]])
-		return
-	}
-	for _, r := range c.l.runsIn(b.target[j]) {
-		c.refuse(n, i, r.row, r.cells)
+	all := c.l.parts(b.target[j], b.pattern[j])
+	for k := range all.len() {
+		r := all.run(k)
+		c.refuse(n, i, r.row, c.l.patterns[r.pattern])
 	}
 }
 

@@ -1,23 +1,29 @@
 package lottery
 
-import "math/bits"
+import (
+	"fmt"
+	"math/bits"
+)
 
 // fixedPass is the rule with pools on the fast layout: parties serially over their share, then deferred acceptance.
-// Since its end does not depend on the order in which singles are taken up, members of pools come first: they
-// would displace others later.
+// Its end does not depend on the order in which singles are taken up, so that order is chosen for speed: a member of
+// a pool comes when 7/8 of the tickets before hers have come, because a reserve is mostly filled later than the
+// seats beside it (measured: a third of the displacements of ticket order, an eighth of members first).
 type fixedPass struct {
 	l     *Layout
 	share *serialPass // parties' seats
-	quota []uint16    // by slot: seats for singles
-
-	// The singles held at slot x, ascending: held[heldFrom[x]:][:heldLen[x]], each ticket << poolBits | pool.
-	held     []uint64
-	heldFrom []uint32
-	heldLen  []uint16
+	slots []heldSlot
+	// held are the singles that slots hold, in no order: each ticket << poolBits | pool.
+	held     []uint32
 	poolBits int
+	pools    []poolState // by pool
+	taken    taken
+}
 
-	pools []poolState // by pool
-	taken taken
+// heldSlot holds the singles held[from:][:n], at most quota.
+type heldSlot struct {
+	from     uint32
+	n, quota uint16
 }
 
 // poolState is what deferred acceptance knows of one pool; pool 0 is those in none.
@@ -26,24 +32,29 @@ type poolState struct {
 	members []uint16 // by slot: held
 	closed  []mask   // by row: slots that have refused one of the pool
 	lowest  []uint32 // by slot: the lowest ticket of the pool that was refused, where closed
+	// areaClosed are the cells of an area in which all slots are closed, as far as is known.
+	areaClosed []mask
 }
 
-func newFixedPass(l *Layout) *fixedPass {
+func newFixedPass(l *Layout) (*fixedPass, error) {
 	f := &fixedPass{
-		l: l, share: newSerialPass(l), quota: make([]uint16, l.firsts),
-		heldFrom: make([]uint32, l.firsts), heldLen: make([]uint16, l.firsts),
+		l: l, share: newSerialPass(l), slots: make([]heldSlot, l.firsts),
 		poolBits: bits.Len(uint(len(l.pools))), pools: make([]poolState, max(1, len(l.pools))), taken: l.newTaken(),
+	}
+	if len(l.ballots) > 1<<(32-f.poolBits) {
+		return nil, fmt.Errorf("%d tickets with %d pools: %w", len(l.ballots), len(l.pools), ErrLayout)
 	}
 	f.share.taken = f.taken
 	seats := uint32(0)
 	for x := range l.firsts {
-		f.heldFrom[x] = seats
+		f.slots[x].from = seats
 		seats += uint32(l.seats[x])
 	}
-	f.held = make([]uint64, seats)
+	f.held = make([]uint32, seats)
 	for p := range f.pools {
 		s := &f.pools[p]
-		s.closed, s.lowest = make([]mask, len(l.offered)), make([]uint32, l.firsts)
+		s.closed, s.lowest = make([]mask, len(l.rows)), make([]uint32, l.firsts)
+		s.areaClosed = make([]mask, len(l.areas))
 		for x := range l.firsts {
 			if r := reserves(&l.slots[l.supply[x]]); p > 0 && p <= len(r) && r[p-1] > 0 {
 				if s.reserve == nil {
@@ -54,20 +65,20 @@ func newFixedPass(l *Layout) *fixedPass {
 		}
 	}
 	f.reset()
-	return f
+	return f, nil
 }
 
 // reset empties all slots again.
 func (f *fixedPass) reset() {
-	for x := range f.l.firsts {
+	for x := range f.slots {
 		f.share.free[x] = uint16(partySeats(&f.l.slots[f.l.supply[x]]))
-		f.quota[x] = f.l.seats[x]
+		f.slots[x].n, f.slots[x].quota = 0, f.l.seats[x]
 	}
 	f.share.openAll()
-	clear(f.heldLen)
 	for p := range f.pools {
 		clear(f.pools[p].members)
 		clear(f.pools[p].closed)
+		clear(f.pools[p].areaClosed)
 	}
 	clear(f.taken.choice)
 	clear(f.taken.slot)
@@ -75,18 +86,19 @@ func (f *fixedPass) reset() {
 }
 
 func (f *fixedPass) run() {
-	for i := range f.l.ballots {
-		if f.l.ballots[i].size() > 1 {
-			f.party(i)
-		}
-	}
-	for _, members := range []bool{true, false} {
+	if f.l.largest() > 1 {
 		for i := range f.l.ballots {
-			b := &f.l.ballots[i]
-			if b.size() == 1 && (f.pools[b.pool()].reserve != nil) == members {
-				f.seat(uint32(i))
+			if f.l.ballots[i].size() > 1 {
+				f.party(i)
 			}
 		}
+	}
+	members := 0
+	for i := range f.l.ballots {
+		for ; members < len(f.l.ballots) && members/8*7 <= i; members++ {
+			f.first(members, true)
+		}
+		f.first(i, false)
 	}
 	f.share.takeSeconds()
 }
@@ -95,7 +107,7 @@ func (f *fixedPass) run() {
 func (f *fixedPass) party(i int) {
 	b := &f.l.ballots[i]
 	for c := range b.choices() {
-		for w := f.l.walk(i, c, true); w.next(); {
+		for w := f.l.walk(i, c, true); w.next(f.l); {
 			m := w.cells.and(f.share.open[b.size()-1][w.row])
 			if b.doses() == 2 {
 				m = m.and(f.l.paired[w.row])
@@ -105,67 +117,142 @@ func (f *fixedPass) party(i int) {
 			}
 			x := f.l.number(w.row, m.first())
 			f.share.take(w.row, m.first(), x, b.size())
-			f.quota[x] -= b.size()
+			f.slots[x].quota -= b.size()
 			f.taken.choice[i], f.taken.slot[i] = uint8(c)+1, x+1
 			return
 		}
 	}
 }
 
-// seat takes up a single, then whoever is displaced, and so on. Whoever is taken up for the first time has a
-// higher rank than all of her pool before, so a slot that is closed to the pool is closed to her.
-func (f *fixedPass) seat(i uint32) {
-	loser, displaced := f.propose(i, false)
+// first takes up a ticket if it is a single's and in a pool with reserves or not, as asked; then whoever it displaces,
+// and so on.
+func (f *fixedPass) first(i int, member bool) {
+	b := &f.l.ballots[i]
+	if b.size() > 1 || (f.pools[b.pool()].reserve != nil) != member {
+		return
+	}
+	loser, displaced := f.propose(uint32(i), b)
 	for displaced {
-		loser, displaced = f.propose(loser, true)
+		loser, displaced = f.again(loser)
 	}
 }
 
-// propose lets a ticket go down its list, from behind the slot that displaced it if one did, to the first slot
-// that keeps it.
-func (f *fixedPass) propose(i uint32, displaced bool) (loser uint32, found bool) {
-	l := f.l
-	b := &l.ballots[i]
-	own := &f.pools[b.pool()]
-	c := 0
-	if displaced {
-		c = int(f.taken.choice[i]) - 1
-	}
-	for ; c < b.choices(); c++ {
-		w := l.walk(int(i), c, true)
-		if displaced {
-			w.skipTo(l, f.taken.slot[i]-1)
-			f.taken.choice[i], f.taken.slot[i] = 0, 0
-		}
-		for more := displaced || w.next(); more; more = w.next() {
-			m := w.cells
-			if b.doses() == 2 {
-				m = m.and(l.paired[w.row])
+// propose lets a ticket go down its list for the first time, to the first slot that keeps it, and returns who is
+// displaced there, if anyone. It has a higher rank than all of its pool before, so what is closed is closed to it.
+func (f *fixedPass) propose(i uint32, b *ballot) (loser uint32, displaced bool) {
+	l, own := f.l, &f.pools[b.pool()]
+	for c := range min(b.choices(), MaxChoices) {
+		target := b.target[c]
+		if target >= areaBit {
+			if target&groupBit == 0 && l.patterns[b.pattern[c]].andNot(own.areaClosed[target&^areaBit]).empty() {
+				continue
 			}
-			for ; !m.empty(); m = m.withoutFirst() {
-				at := m.first()
-				x := l.number(w.row, at)
-				if own.closed[w.row].has(at) && i > own.lowest[x] {
-					continue
+			loser, displaced, seated := f.walkOn(i, b, c, l.walk(int(i), c, true), false)
+			if seated {
+				return loser, displaced
+			}
+			continue
+		}
+		all := l.slotsIn(run{target, uint32(b.pattern[c])})
+		m := all.andNot(own.closed[target])
+		if m.empty() {
+			continue
+		}
+		if b.doses() == 2 {
+			m = m.and(l.paired[target])
+		}
+		low := below(l.cellFrom(i, all))
+		for _, part := range [2]mask{m.andNot(low), m.and(low)} {
+			for ; !part.empty(); part = part.withoutFirst() {
+				if loser, displaced, kept := f.try(i, b, c, target, part.first()); kept {
+					return loser, displaced
 				}
-				loser, found := f.choose(x, i, b.pool())
-				if found {
-					f.refuse(w.row, at, x, loser)
-				}
-				if found && loser == i {
-					continue
-				}
-				f.taken.choice[i], f.taken.slot[i] = uint8(c)+1, x+1
-				return loser, found
 			}
 		}
-		displaced = false
 	}
 	return 0, false
 }
 
-func (f *fixedPass) refuse(row uint32, at uint, x, i uint32) {
-	s := &f.pools[f.l.ballots[i].pool()]
+// cellFrom is the cell of a choice inside one row at which the ticket's rotation starts.
+func (l *Layout) cellFrom(i uint32, all mask) uint {
+	if l.last8 == nil {
+		return 0
+	}
+	return all.nth(int(l.last8[i] % uint64(all.count())))
+}
+
+// again lets a displaced ticket go on from behind the slot that displaced it.
+func (f *fixedPass) again(i uint32) (loser uint32, displaced bool) {
+	b := &f.l.ballots[i]
+	c := int(f.taken.choice[i]) - 1
+	w := f.l.walk(int(i), c, true)
+	w.skipTo(f.l, f.taken.slot[i]-1)
+	f.taken.choice[i], f.taken.slot[i] = 0, 0
+	for behind := true; ; behind = false {
+		loser, displaced, seated := f.walkOn(i, b, c, w, behind)
+		if seated {
+			return loser, displaced
+		}
+		if c++; c == b.choices() {
+			return 0, false
+		}
+		w = f.l.walk(int(i), c, true)
+	}
+}
+
+// walkOn tries the slots of a walk, first those left of the part that it stands at if behind says so. A slot that is
+// closed to the pool may still keep a displaced ticket, if it refused only higher ones.
+func (f *fixedPass) walkOn(i uint32, b *ballot, c int, w walk, behind bool) (loser uint32, displaced, seated bool) {
+	own := &f.pools[b.pool()]
+	for more := behind || w.next(f.l); more; more = w.next(f.l) {
+		m := w.cells
+		if b.doses() == 2 {
+			m = m.and(f.l.paired[w.row])
+		}
+		closed := own.closed[w.row]
+		for ; !m.empty(); m = m.withoutFirst() {
+			at := m.first()
+			if closed.has(at) && i > own.lowest[f.l.number(w.row, at)] {
+				continue
+			}
+			if loser, displaced, seated = f.try(i, b, c, w.row, at); seated {
+				return loser, displaced, true
+			}
+		}
+	}
+	if target := b.target[c]; target&(areaBit|groupBit) == areaBit && b.doses() == 1 {
+		f.closeArea(own, target&^areaBit, f.l.patterns[b.pattern[c]])
+	}
+	return 0, false, false
+}
+
+// closeArea remembers which cells of an area are closed in all its rows.
+func (f *fixedPass) closeArea(own *poolState, area uint32, cells mask) {
+	for _, row := range f.l.areaRows[f.l.areas[area].from:f.l.areas[area].to] {
+		cells = cells.andNot(f.l.rows[row].offered.andNot(own.closed[row]))
+	}
+	own.areaClosed[area] = own.areaClosed[area].or(cells)
+}
+
+// try lets the ticket propose to one slot. kept says whether it is seated there; then the loser, if anyone is
+// displaced, has to go on.
+func (f *fixedPass) try(i uint32, b *ballot, c int, row uint32, at uint) (loser uint32, displaced, kept bool) {
+	x := f.l.number(row, at)
+	entry := i<<f.poolBits | uint32(b.pool())
+	gone, full := f.choose(x, entry)
+	if full {
+		f.refuse(row, at, x, gone)
+	}
+	if full && gone == entry {
+		return 0, false, false
+	}
+	f.taken.choice[i], f.taken.slot[i] = uint8(c)+1, x+1
+	return gone >> f.poolBits, full, true
+}
+
+// refuse closes the slot to the pool of the entry.
+func (f *fixedPass) refuse(row uint32, at uint, x, entry uint32) {
+	s, i := &f.pools[entry&(1<<f.poolBits-1)], entry>>f.poolBits
 	if !s.closed[row].has(at) {
 		s.closed[row] = s.closed[row].or(bit(at))
 		s.lowest[x] = i
@@ -174,61 +261,44 @@ func (f *fixedPass) refuse(row uint32, at uint, x, i uint32) {
 	}
 }
 
-// choose is Ch(held + i) at slot x: it keeps who is chosen and returns the one left out, if any. Who is left out is
-// the highest rank among those who are not in their pool's reserve.
-func (f *fixedPass) choose(x, i uint32, pool uint16) (loser uint32, found bool) {
-	n := f.heldLen[x]
-	if f.quota[x] == 0 {
-		return i, true
+// choose is Ch(held + entry) at slot x: it keeps who is chosen, and returns the one left out where the slot is full.
+// That is the highest rank of those outside reserves; a pool's highest is outside if more are there than its
+// reserve has seats.
+func (f *fixedPass) choose(x, entry uint32) (gone uint32, full bool) {
+	s := &f.slots[x]
+	if s.quota == 0 {
+		return entry, true
 	}
-	held := f.held[f.heldFrom[x]:]
-	held = held[:min(int(n)+1, int(f.quota[x]))]
-	entry := uint64(i)<<f.poolBits | uint64(pool)
-	if f.pools[pool].reserve != nil {
-		f.pools[pool].members[x]++
+	pool := 1<<f.poolBits - uint32(1)
+	if own := &f.pools[entry&pool]; own.reserve != nil {
+		own.members[x]++
 	}
-	if n < f.quota[x] {
-		f.heldLen[x]++
-		insert(held, int(n), entry)
+	held := f.held[s.from:][:s.quota]
+	if s.n < s.quota {
+		held[s.n] = entry
+		s.n++
 		return 0, false
 	}
-	// From the highest rank down; the newcomer stands among the others at place at.
-	at := int(n)
-	for at > 0 && held[at-1] > entry {
-		at--
+	place := -1
+	if f.outside(x, entry&pool) {
+		gone = entry
 	}
-	for j := int(n); ; j-- {
-		e := entry
-		if j > at {
-			e = held[j-1]
-		} else if j < at {
-			e = held[j]
+	for j, e := range held {
+		if e >= gone && f.outside(x, e&pool) {
+			gone, place = e, j
 		}
-		p := uint16(e & (1<<f.poolBits - 1))
-		s := &f.pools[p]
-		if s.reserve != nil {
-			// The pool's highest is outside the reserve if more are held than it has seats.
-			if s.members[x] <= s.reserve[x] {
-				continue
-			}
-			s.members[x]--
-		}
-		if j != at {
-			gone := j
-			if j > at {
-				gone = j - 1
-			}
-			copy(held[gone:], held[gone+1:])
-			insert(held, int(n)-1, entry)
-		}
-		return uint32(e >> f.poolBits), true
 	}
+	if place >= 0 {
+		held[place] = entry
+	}
+	if p := &f.pools[gone&pool]; p.reserve != nil {
+		p.members[x]--
+	}
+	return gone, true
 }
 
-// insert enters e into the ascending held[:n], which has a place more.
-func insert(held []uint64, n int, e uint64) {
-	for ; n > 0 && held[n-1] > e; n-- {
-		held[n] = held[n-1]
-	}
-	held[n] = e
+// outside: the pool's highest rank at x is not in the pool's reserve.
+func (f *fixedPass) outside(x, pool uint32) bool {
+	p := &f.pools[pool]
+	return p.reserve == nil || p.members[x] > p.reserve[x]
 }

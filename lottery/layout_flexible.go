@@ -9,7 +9,7 @@ type flexiblePass struct {
 	alive [levels][]mask // by level, row: cells that are not dead
 
 	// The holders of slot x, ascending by rank: held[heldFrom[x]:][:heldLen[x]].
-	held     []holder
+	held     []seatHolder
 	heldFrom []uint32
 	heldLen  []uint16
 
@@ -19,16 +19,18 @@ type flexiblePass struct {
 	taken taken
 
 	// One search: what it saw, as a queue and as masks by row.
-	queue     []seen
-	search    uint32
-	rowSearch []uint32 // the last search that saw the row
-	rowSeen   []mask
-	rows      []uint32 // that this search saw
-	groupSeen []uint32 // the last search that went through the group whole
+	queue       []seen
+	search      uint32
+	rowSearch   []uint32 // the last search that saw the row
+	rowSeen     []mask
+	rows        []uint32 // that this search saw
+	areaSeen    []mask   // what this search asked of the area, if areaSearch says so
+	areaSearch  []uint32
+	groupSearch []uint32 // the last search that went through the group
 }
 
-// holder is a one-dose single in a seat, with the choice that it was given.
-type holder struct {
+// seatHolder is a one-dose single in a seat, with the choice that it was given.
+type seatHolder struct {
 	ticket  uint32
 	target  uint32
 	pattern uint16
@@ -46,22 +48,23 @@ const noGoal = -1
 
 func newFlexiblePass(l *Layout) *flexiblePass {
 	f := &flexiblePass{
-		l: l, free: make([]uint16, len(l.slots)), open: make([]mask, len(l.offered)),
+		l: l, free: make([]uint16, len(l.slots)), open: make([]mask, len(l.rows)),
 		heldFrom: make([]uint32, l.firsts), heldLen: make([]uint16, l.firsts),
-		rowSearch: make([]uint32, len(l.offered)), rowSeen: make([]mask, len(l.offered)),
-		groupSeen: make([]uint32, len(l.groupSize)), taken: l.newTaken(),
+		rowSearch: make([]uint32, len(l.rows)), rowSeen: make([]mask, len(l.rows)),
+		areaSearch: make([]uint32, len(l.areas)), areaSeen: make([]mask, len(l.areas)),
+		groupSearch: make([]uint32, len(l.groups)), taken: l.newTaken(),
 		queue: make([]seen, 0, 1<<10), rows: make([]uint32, 0, 1<<10),
 	}
 	for level := range f.alive {
-		f.alive[level] = make([]mask, len(l.offered))
+		f.alive[level] = make([]mask, len(l.rows))
 	}
 	seats := uint32(0)
 	for x := range l.firsts {
 		f.heldFrom[x] = seats
 		seats += uint32(l.seats[x])
 	}
-	f.held = make([]holder, seats)
-	if l.twoDoses {
+	f.held = make([]seatHolder, seats)
+	if l.twoDoses() {
 		f.secondFrom = make([]uint32, l.firsts+1)
 		lists := SecondSlots(l.slots)
 		for n := range l.firsts {
@@ -78,10 +81,10 @@ func newFlexiblePass(l *Layout) *flexiblePass {
 // reset empties all slots again.
 func (f *flexiblePass) reset() {
 	copy(f.free, f.l.seats)
-	for row, offered := range f.l.offered {
+	for row := range f.l.rows {
 		f.open[row] = mask{}
-		x := f.l.rowBase[row]
-		for m := offered; !m.empty(); m = m.withoutFirst() {
+		x := f.l.rows[row].base
+		for m := f.l.rows[row].offered; !m.empty(); m = m.withoutFirst() {
 			if f.free[x] > 0 {
 				f.open[row] = f.open[row].or(bit(m.first()))
 			}
@@ -89,7 +92,9 @@ func (f *flexiblePass) reset() {
 		}
 	}
 	for level := range f.alive {
-		copy(f.alive[level], f.l.offered)
+		for row := range f.l.rows {
+			f.alive[level][row] = f.l.rows[row].offered
+		}
 	}
 	clear(f.heldLen)
 }
@@ -127,7 +132,7 @@ func (f *flexiblePass) single(i, target uint32, pattern uint16) bool {
 		}
 	}
 	root := f.pull(goal)
-	f.put(root, holder{i, target, pattern})
+	f.put(root, seatHolder{i, target, pattern})
 	f.taken.slot[i] = root + 1
 	return true
 }
@@ -135,13 +140,17 @@ func (f *flexiblePass) single(i, target uint32, pattern uint16) bool {
 // fixed seats a party or a two-dose unit for good in the first slot that can be cleared for it.
 func (f *flexiblePass) fixed(i int, b *ballot, target uint32, pattern uint16) bool {
 	level, size := b.level(), b.size()
-	seated := false
-	f.l.eachRun(target, pattern, func(row uint32, cells mask) {
-		for m := cells.and(f.alive[level][row]); !seated && !m.empty(); m = m.withoutFirst().and(f.alive[level][row]) {
-			seated = f.seatFixed(i, row, m.first(), size, level)
+	all := f.l.parts(target, pattern)
+	for n := range all.len() {
+		r := all.run(n)
+		alive := f.alive[level]
+		for m := f.l.patterns[r.pattern].and(alive[r.row]); !m.empty(); m = m.withoutFirst().and(alive[r.row]) {
+			if f.seatFixed(i, r.row, m.first(), size, level) {
+				return true
+			}
 		}
-	})
-	return seated
+	}
+	return false
 }
 
 func (f *flexiblePass) seatFixed(i int, row uint32, at uint, size uint16, level int) bool {
@@ -212,16 +221,36 @@ func (f *flexiblePass) find() int {
 // expand adds the slots of a choice that are neither dead nor seen, up to the first with a free seat, which is the
 // goal.
 func (f *flexiblePass) expand(target uint32, pattern uint16, parent int32, ticket uint32) int {
-	if int(target) < len(f.l.offered) {
-		return f.expandRow(target, f.l.patterns[pattern], parent, ticket)
+	switch {
+	case target&groupBit != 0:
+		g := target &^ groupBit
+		if f.groupSearch[g] == f.search {
+			return noGoal
+		}
+		f.groupSearch[g] = f.search
+		for _, r := range f.l.runs[f.l.groups[g].from:f.l.groups[g].to] {
+			if goal := f.expandRow(r.row, f.l.patterns[r.pattern], parent, ticket); goal != noGoal {
+				return goal
+			}
+		}
+		return noGoal
+	case target&areaBit != 0:
+		return f.expandArea(target&^areaBit, f.l.patterns[pattern], parent, ticket)
 	}
-	g := int(target) - len(f.l.offered)
-	if f.groupSeen[g] == f.search {
+	return f.expandRow(target, f.l.patterns[pattern], parent, ticket)
+}
+
+// expandArea adds an area's slots, those that the search has not asked of it before.
+func (f *flexiblePass) expandArea(a uint32, cells mask, parent int32, ticket uint32) int {
+	if f.areaSearch[a] != f.search {
+		f.areaSearch[a], f.areaSeen[a] = f.search, mask{}
+	}
+	if cells = cells.andNot(f.areaSeen[a]); cells.empty() {
 		return noGoal
 	}
-	f.groupSeen[g] = f.search
-	for _, r := range f.l.runs[f.l.runFrom[g]:f.l.runFrom[g+1]] {
-		if goal := f.expandRow(r.row, r.cells, parent, ticket); goal != noGoal {
+	f.areaSeen[a] = f.areaSeen[a].or(cells)
+	for _, row := range f.l.areaRows[f.l.areas[a].from:f.l.areas[a].to] {
+		if goal := f.expandRow(row, cells, parent, ticket); goal != noGoal {
 			return goal
 		}
 	}
@@ -265,7 +294,7 @@ func (f *flexiblePass) pull(goal int) uint32 {
 }
 
 // remove takes a ticket out of the holders of x.
-func (f *flexiblePass) remove(x, ticket uint32) holder {
+func (f *flexiblePass) remove(x, ticket uint32) seatHolder {
 	held := f.held[f.heldFrom[x]:][:f.heldLen[x]]
 	for i := range held {
 		if held[i].ticket == ticket {
@@ -279,7 +308,7 @@ func (f *flexiblePass) remove(x, ticket uint32) holder {
 }
 
 // put enters a ticket among the holders of x, by rank.
-func (f *flexiblePass) put(x uint32, h holder) {
+func (f *flexiblePass) put(x uint32, h seatHolder) {
 	n := f.heldLen[x]
 	held := f.held[f.heldFrom[x]:][:n+1]
 	i := int(n)

@@ -13,12 +13,10 @@ func (m mask) andNot(o mask) mask { return mask{m.lo &^ o.lo, m.hi &^ o.hi} }
 func (m mask) empty() bool        { return m.lo|m.hi == 0 }
 func (m mask) count() int         { return bits.OnesCount64(m.lo) + bits.OnesCount64(m.hi) }
 
-// first is the lowest cell; the mask must not be empty.
+// first is the lowest cell; the mask must not be empty. Without a branch: which word it is in cannot be predicted.
 func (m mask) first() uint {
-	if m.lo != 0 {
-		return uint(bits.TrailingZeros64(m.lo))
-	}
-	return 64 + uint(bits.TrailingZeros64(m.hi))
+	lo, hi := uint(bits.TrailingZeros64(m.lo)), uint(bits.TrailingZeros64(m.hi))
+	return lo + hi&-(lo>>6)
 }
 
 // withoutFirst drops the lowest cell.
@@ -29,20 +27,12 @@ func (m mask) withoutFirst() mask {
 	return mask{0, m.hi & (m.hi - 1)}
 }
 
-// bit is the set of one cell.
-func bit(cell uint) mask {
-	if cell < 64 {
-		return mask{1 << cell, 0}
-	}
-	return mask{0, 1 << (cell - 64)}
-}
+// bit is the set of one cell. Shifts by 64 and more give 0.
+func bit(cell uint) mask { return mask{1 << cell, 1 << (cell - 64)} }
 
 // below is the set of all lower cells.
 func below(cell uint) mask {
-	if cell < 64 {
-		return mask{1<<cell - 1, 0}
-	}
-	return mask{^uint64(0), 1<<(cell-64) - 1}
+	return mask{1<<cell - 1, (1<<(cell&63) - 1) & -uint64(cell>>6)}
 }
 
 func (m mask) has(cell uint) bool { return !m.and(bit(cell)).empty() }

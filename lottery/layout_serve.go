@@ -23,7 +23,10 @@ func (l *Layout) Serve(seating Seating) (*Places, error) {
 		t = f.taken
 		cuts.wholeChoices(t)
 	case Fixed:
-		d := newFixedPass(l)
+		d, err := newFixedPass(l)
+		if err != nil {
+			return nil, err
+		}
 		d.run()
 		t = d.taken
 		cuts.tried(t, true)

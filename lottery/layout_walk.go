@@ -6,9 +6,8 @@ type walk struct {
 	row   uint32
 	cells mask
 
-	one  run   // a choice inside one row
-	runs []run // a group's runs, nil for a choice inside one row
-	// The walk starts inside run from: step 0 leaves out its cells low, which come at last, as a step more.
+	parts parts
+	// The walk starts inside part from: step 0 leaves out its cells low, which come at last, as a step more.
 	from, step, steps int
 	low               mask
 }
@@ -16,49 +15,42 @@ type walk struct {
 // walk of the choice c, from 0, of ticket i.
 func (l *Layout) walk(i, c int, rotated bool) walk {
 	b := &l.ballots[i]
-	var w walk
-	var n int
-	if target := b.target[c]; int(target) < len(l.offered) {
-		w.one = run{target, l.offered[target].and(l.patterns[b.pattern[c]])}
-		w.steps, n = 1, w.one.cells.count()
-	} else {
-		w.runs = l.runsIn(target)
-		w.steps, n = len(w.runs), int(l.groupSize[int(target)-len(l.offered)])
+	w := walk{parts: l.parts(b.target[c], b.pattern[c])}
+	w.steps = w.parts.len()
+	if !rotated || l.last8 == nil {
+		return w
 	}
-	if !rotated || l.last8 == nil || n == 0 {
+	n := 0
+	for r := range w.steps {
+		n += l.slotsIn(w.parts.run(r)).count()
+	}
+	if n == 0 {
 		return w
 	}
 	start := int(l.last8[i] % uint64(n))
-	for size := w.run(0).cells.count(); start >= size; size = w.run(w.from).cells.count() {
+	for size := l.slotsIn(w.parts.run(0)).count(); start >= size; size = l.slotsIn(w.parts.run(w.from)).count() {
 		start -= size
 		w.from++
 	}
 	if start > 0 {
-		w.low = below(w.run(w.from).cells.nth(start))
+		w.low = below(l.slotsIn(w.parts.run(w.from)).nth(start))
 		w.steps++
 	}
 	return w
 }
 
-func (w *walk) run(n int) *run {
-	if w.runs == nil {
-		return &w.one
-	}
-	return &w.runs[n]
-}
-
 // next goes to the next part, if there is one.
-func (w *walk) next() bool {
+func (w *walk) next(l *Layout) bool {
 	if w.step == w.steps {
 		return false
 	}
-	n := max(1, len(w.runs))
+	n := w.parts.len()
 	at := w.from + w.step
 	if at >= n {
 		at -= n
 	}
-	r := w.run(at)
-	w.row, w.cells = r.row, r.cells
+	r := w.parts.run(at)
+	w.row, w.cells = r.row, l.slotsIn(r)
 	switch w.step {
 	case 0:
 		w.cells = w.cells.andNot(w.low)
@@ -71,7 +63,7 @@ func (w *walk) next() bool {
 
 // skipTo makes the slot the last that was tried: next goes on behind it. It must be of the choice.
 func (w *walk) skipTo(l *Layout, x uint32) {
-	for w.next() {
+	for w.next(l) {
 		if at, ok := l.cellIn(w.row, x); ok && w.cells.has(at) {
 			w.cells = w.cells.andNot(below(at).or(bit(at)))
 			return
@@ -81,9 +73,9 @@ func (w *walk) skipTo(l *Layout, x uint32) {
 
 // cellIn is the cell of slot x if it stands in the row.
 func (l *Layout) cellIn(row, x uint32) (uint, bool) {
-	base := l.rowBase[row]
-	if x < base || x >= base+uint32(l.offered[row].count()) {
+	r := &l.rows[row]
+	if x < r.base || x >= r.base+uint32(r.offered.count()) {
 		return 0, false
 	}
-	return l.offered[row].nth(int(x - base)), true
+	return r.offered.nth(int(x - r.base)), true
 }
