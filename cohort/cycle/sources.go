@@ -262,7 +262,7 @@ func Void(ctx context.Context, tx *data.Tx, c *cohort.Campaign, campaignID int, 
 	if reason == "" {
 		return refuse("giving a draw up needs a reason")
 	}
-	if by.Kind != "official" || by.Second == 0 {
+	if by.Kind != "official" {
 		return refuse("giving a draw up takes two officials")
 	}
 	if err := tx.Lock(ctx, data.LockCampaign, campaignID); err != nil {
