@@ -1,6 +1,9 @@
 package lottery
 
-import "fmt"
+import (
+	"encoding/binary"
+	"fmt"
+)
 
 // party is the leaf indices of a party's members, ascending, and how many they are.
 type party struct {
@@ -14,7 +17,7 @@ func parties(leaves []byte) ([]party, error) {
 	n := leafCount(leaves)
 	count := 0
 	for i := 1; i < n; i++ {
-		if !leafGID(leaves, i).IsZero() {
+		if !isAlone(leaves, i) {
 			count++
 		}
 	}
@@ -23,11 +26,12 @@ func parties(leaves []byte) ([]party, error) {
 	}
 	keys := make([]sortKey, 0, count)
 	for i := 1; i < n; i++ {
-		if gid := leafGID(leaves, i); !gid.IsZero() {
+		if !isAlone(leaves, i) {
+			gid := leafGID(leaves, i)
 			keys = append(keys, sortKey{prefix(gid[:]), uint32(i)})
 		}
 	}
-	keys = sortByPrefix(keys, func(a, b sortKey) int {
+	keys = sortByPrefix(keys, 1, func(a, b sortKey) int {
 		if c := leafGID(leaves, int(a.index)).Compare(leafGID(leaves, int(b.index))); c != 0 {
 			return c
 		}
@@ -61,4 +65,10 @@ func parties(leaves []byte) ([]party, error) {
 		at = end
 	}
 	return out, nil
+}
+
+// isAlone looks at the gid without copying it.
+func isAlone(leaves []byte, i int) bool {
+	gid := leaves[i*LeafSize+17:][:16]
+	return binary.LittleEndian.Uint64(gid)|binary.LittleEndian.Uint64(gid[8:]) == 0
 }

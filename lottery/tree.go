@@ -6,6 +6,7 @@ import (
 	"math/bits"
 	"runtime"
 	"sync"
+	"sync/atomic"
 )
 
 // chunkLeaves is how many leaves one worker hashes at a time: a power of two, so that the chunks are whole
@@ -43,29 +44,24 @@ func RootOf(entries []byte, size, workers int) Hash {
 
 // eachChunk calls do for 0 … n−1, spread over workers, and returns when all are done.
 func eachChunk(n, workers int, do func(int)) {
+	eachChunkWith(n, workers, func() func(int) { return do })
+}
+
+// eachChunkWith is eachChunk where every worker makes a function of its own, with its own memory.
+func eachChunkWith(n, workers int, worker func() func(int)) {
 	workers = max(1, min(workers, n))
-	if workers == 1 {
-		for c := range n {
-			do(c)
+	var next atomic.Int64
+	run := func() {
+		do := worker()
+		for c := next.Add(1) - 1; c < int64(n); c = next.Add(1) - 1 {
+			do(int(c))
 		}
-		return
 	}
 	var wg sync.WaitGroup
-	var mu sync.Mutex
-	next := 0
-	take := func() int {
-		mu.Lock()
-		defer mu.Unlock()
-		next++
-		return next - 1
+	for range workers - 1 {
+		wg.Go(run)
 	}
-	for range workers {
-		wg.Go(func() {
-			for c := take(); c < n; c = take() {
-				do(c)
-			}
-		})
-	}
+	run()
 	wg.Wait()
 }
 
