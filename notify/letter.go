@@ -46,6 +46,9 @@ func (w writer) letter(o data.Outgoing, now time.Time) (Letter, error) {
 	if variant != "" {
 		key += "." + variant
 	}
+	if o.Kind == "official" && !w.words.Has(lang, key+".sms") {
+		key = "messages.official.other"
+	}
 	if !w.words.Has(lang, key+".sms") {
 		return Letter{}, &Failure{Code: "no text for " + o.Kind, Final: true}
 	}
@@ -60,7 +63,11 @@ func (w writer) letter(o data.Outgoing, now time.Time) (Letter, error) {
 		return l, nil
 	}
 	l.Subject = oneLine(frame("subject", w.words.Text(lang, key+".subject", args)))
-	l.Body = frame("email", w.words.Text(lang, key+".email", args)) + "\n"
+	letter := "email"
+	if o.Kind == "official" {
+		letter = "email.official"
+	}
+	l.Body = frame(letter, w.words.Text(lang, key+".email", args)) + "\n"
 	return l, nil
 }
 
@@ -111,6 +118,9 @@ func variantOf(o data.Outgoing, now time.Time) (string, error) {
 	case "window_changed":
 		change, _ := o.Params["change"].(string)
 		return change, nil
+	case "official":
+		about, _ := o.Params["about"].(string)
+		return about, nil
 	}
 	return "", nil
 }
@@ -144,6 +154,11 @@ func (w writer) args(o data.Outgoing, lang string) map[string]any {
 	}
 	if len(o.Commit) == 32 {
 		args["receipt"] = cohort.ReceiptNumber([32]byte(o.Commit))
+	}
+	if o.Kind == "official" { // hashes, counts and codes
+		for k, v := range o.Params {
+			args[k] = v
+		}
 	}
 	if o.Kind == "code" {
 		args["code"] = cohort.OneTimeCode(w.key, o.Handle)

@@ -22,7 +22,9 @@ import (
 func everything(kind, channel, lang string) data.Outgoing {
 	return data.Outgoing{
 		Kind: kind, Channel: channel, Language: lang, Key: "6a0d4a3c-0000-4000-8000-000000000000", Name: "홍길동", Address: "x@people.invalid", Status: "eligible",
-		Params: map[string]any{"change": "extend"},
+		Params: map[string]any{
+			"change": "extend", "about": "frozen", "draw_id": "test-a", "ballots": 3, "count": 3, "root": "00", "seed": "00", "cutoffs": "00", "checkpoint": "…", "settings": "fsync is off",
+		},
 		Cohort: &data.CohortRow{
 			Opens: time.Date(2021, 7, 14, 0, 0, 0, 0, time.UTC), Closes: time.Date(2021, 7, 16, 9, 0, 0, 0, time.UTC),
 			PublishAt: time.Date(2021, 7, 17, 5, 0, 0, 0, time.UTC), ConfirmBy: time.Date(2021, 7, 20, 9, 0, 0, 0, time.UTC),
