@@ -133,7 +133,8 @@ func TestExplain(t *testing.T) {
 		{&os.PathError{Op: "write", Path: "x", Err: syscall.ENOSPC}, "full: free some space"},
 		{errors.New("FATAL: could not write to file: No space left on device"), "full: free some space"},
 		{&os.PathError{Op: "mkdir", Path: "x", Err: syscall.EROFS}, "read-only disk"},
-		{errors.New("could not resize shared memory segment to 4 bytes"), "/dev/shm is too small"},
+		{errors.New("FATAL: could not extend file: wrote only 4096 of 8192 bytes | HINT:  Check free disk space."), "full: free some space"},
+		{errors.New("could not resize shared memory segment to 4 bytes: No space left on device"), "/dev/shm is too small"},
 		{errors.New("FATAL:  could not map anonymous shared memory: Cannot allocate memory"), "too little memory"},
 	} {
 		got := explain(c.err)

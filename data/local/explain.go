@@ -9,16 +9,17 @@ import (
 	"syscall"
 )
 
-// advice says what to do about what PostgreSQL or the system says.
+// advice says what to do about what PostgreSQL or the system says; the first that fits counts.
 var advice = []struct {
 	errno syscall.Errno
 	text  string // a part of the message, where there is no errno
 	do    string
 }{
-	{syscall.ENOSPC, "No space left on device", "the disk (or /dev/shm) is full: free some space and start again; nothing that was saved is lost"},
+	{0, "could not resize shared memory segment", "/dev/shm is too small: in a container give it more (docker run --shm-size=256m)"},
+	{syscall.ENOSPC, "No space left on device", "the disk is full: free some space and start again; nothing that was saved is lost"},
+	{0, "Check free disk space", "the disk is full: free some space and start again; nothing that was saved is lost"},
 	{syscall.EDQUOT, "Disk quota exceeded", "the disk quota is used up: free some space and start again"},
 	{syscall.EROFS, "Read-only file system", "the folder is on a read-only disk: name another one"},
-	{0, "could not resize shared memory segment", "/dev/shm is too small: in a container give it more (docker run --shm-size=256m)"},
 	{0, "could not map anonymous shared memory", "the machine has too little memory free for shared_buffers: free some, or lower it in postgresql.conf"},
 	{0, "could not create semaphores", "the system's limit of semaphores is reached: raise kernel.sem, or stop another PostgreSQL"},
 	{0, "could not create shared memory segment", "the system's limit of shared memory is reached: raise kernel.shmmax and kernel.shmall"},
