@@ -378,8 +378,12 @@ func TestCarriedWeight(t *testing.T) {
 		listed        int
 		want          uint16
 	}{
-		{1, false, false, 6, 2}, {1, false, false, 5, 1}, {4, false, false, 6, 5}, {5, false, false, 9, 5},
-		{3, true, false, 9, 1}, {3, false, true, 9, 1},
+		{1, false, false, 6, 2},
+		{1, false, false, 5, 1},
+		{4, false, false, 6, 5},
+		{5, false, false, 9, 5},
+		{3, true, false, 9, 1},
+		{3, false, true, 9, 1},
 	} {
 		if w := CarriedWeight(test.weight, 5, test.got, test.declined, test.listed, 6); w != test.want {
 			t.Errorf("%+v: %d", test, w)
