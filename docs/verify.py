@@ -92,7 +92,7 @@ def check(folder, receipt=None, say=print):
         need(lines[0] == origin or origin[0] == "/" and lines[0].endswith(origin), "checkpoint: origin")
         need(lines[1:3] == [str(len(leaves)), base64.b64encode(root).decode()], "checkpoint: size or root")
         need({line for line in lines[3:] if line.startswith("excluded ")} <= {"excluded " + found.get("excluded", "")}
-             and gap and signatures.endswith("\n"), "checkpoint: not a signed note, or the hash of excluded.json")
+             and gap and re.fullmatch("(— [^\n]+\n)+", signatures), "checkpoint: not a signed note, or the hash of excluded.json")
     say("checkpoint  " + ("holds   operator's and witnesses' signatures not checked here" if there("checkpoint") else "absent"))
     given, name = items(parse(read("entropy.json")), "sources", dict), struct.pack(">H", len(draw_id)) + draw_id.encode()
     need(len(given) == len(sources), "entropy.json: not as many sources as in the manifest")

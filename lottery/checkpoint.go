@@ -81,9 +81,16 @@ func Cosign(checkpoint []byte, witness Key, at time.Time) ([]byte, error) {
 
 // noteText is the text of a signed note, with its last line end: what is signed.
 func noteText(signed []byte) (string, error) {
+	malformed := errors.New("not a signed note: text, an empty line, signature lines")
 	at := bytes.LastIndex(signed, []byte("\n\n"))
-	if at < 0 || at+2 == len(signed) || signed[len(signed)-1] != '\n' || !utf8.Valid(signed) {
-		return "", errors.New("not a signed note: text, an empty line, signature lines")
+	if at < 0 || !utf8.Valid(signed) {
+		return "", malformed
+	}
+	lines, ended := strings.CutSuffix(string(signed[at+2:]), "\n")
+	for line := range strings.SplitSeq(lines, "\n") {
+		if signature, ok := strings.CutPrefix(line, "— "); !ok || signature == "" || !ended {
+			return "", malformed
+		}
 	}
 	return string(signed[:at+1]), nil
 }

@@ -135,7 +135,7 @@ func (o object) has(key string) bool {
 func (o object) text(key string) string {
 	s, ok := o.fields[key].(string)
 	if !ok {
-		o.fail(key, "a text is needed, there is %s", kind(o.fields, key))
+		o.fail(key, "a text is needed, there is %s", jsonKind(o.fields, key))
 	}
 	return s
 }
@@ -155,7 +155,7 @@ func (o object) optionalName(key string) string {
 func (o object) boolean(key string) bool {
 	b, ok := o.fields[key].(bool)
 	if !ok {
-		o.fail(key, "true or false is needed, there is %s", kind(o.fields, key))
+		o.fail(key, "true or false is needed, there is %s", jsonKind(o.fields, key))
 	}
 	return b
 }
@@ -235,7 +235,7 @@ func (o object) bytes(key string) []byte {
 func (o object) list(key string) []any {
 	l, ok := o.fields[key].([]any)
 	if !ok {
-		o.fail(key, "a list is needed, there is %s", kind(o.fields, key))
+		o.fail(key, "a list is needed, there is %s", jsonKind(o.fields, key))
 	}
 	return l
 }
@@ -277,12 +277,12 @@ func (o object) objects(key string) []object {
 func (o object) object(key string) object {
 	fields, ok := o.fields[key].(map[string]any)
 	if !ok {
-		o.fail(key, "an object is needed, there is %s", kind(o.fields, key))
+		o.fail(key, "an object is needed, there is %s", jsonKind(o.fields, key))
 	}
 	return object{path: o.path + ": " + key, fields: fields, err: o.err}
 }
 
-func kind(fields map[string]any, key string) string {
+func jsonKind(fields map[string]any, key string) string {
 	v, ok := fields[key]
 	switch v.(type) {
 	case string:
