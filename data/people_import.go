@@ -37,7 +37,7 @@ func (db *DB) ImportPeople(ctx context.Context, c *cohort.Campaign, campaign int
 			return err
 		}
 		reader := newPersonReader(c, cohorts, now)
-		if err := tx.stage(ctx, "stage", reader.columns(), lines, &r, PeopleColumns(), reader.read); err != nil {
+		if err := tx.stage(ctx, "stage", reader.columns(), lines, &r, PeopleColumns(), reader.values); err != nil {
 			return err
 		}
 		if err := tx.doubles(ctx, &r, "stage", "key", "key"); err != nil {
@@ -116,62 +116,100 @@ func (*personReader) columns() []string {
 	return []string{"row", "key", "cohort_id", "late_id", "name", "birth_date", "phone", "email", "address", "district", "lat", "lon", "groups", "language", "row_hash"}
 }
 
-func (r *personReader) read(f *fields) ([]any, bool) {
-	columns := uint32(0)
+// listed is a person as a row of the list has her.
+type listed struct {
+	key, name, address, district, language string
+	birth                                  time.Time
+	phone, email                           *string
+	lat, lon                               *float64
+	groups                                 []string
+	own, late                              int // cohort ids, or 0: by the rules, and as a late comer
+}
+
+func (p *listed) facts() cohort.PersonFacts {
+	return cohort.PersonFacts{BirthYear: p.birth.Year(), District: p.district, Groups: p.groups}
+}
+
+// values is a row for the staging table.
+func (r *personReader) values(f *fields) ([]any, bool) {
+	p, ok := r.read(f)
+	if !ok {
+		return nil, false
+	}
+	own := r.campaign.CohortFor(p.facts())
+	if own == nil {
+		f.report.countCohort("")
+	} else {
+		f.report.countCohort(own.Key)
+	}
+	return []any{
+		f.line.Row, p.key, orNull(int64(p.own)), orNull(int64(p.late)), p.name, p.birth, p.phone, p.email,
+		p.address, p.district, p.lat, p.lon, p.groups, p.language, r.sum(&p),
+	}, true
+}
+
+// read reads a row; it answers false where it has reported an error.
+func (r *personReader) read(f *fields) (listed, bool) {
+	var p listed
+	var code string
 	for i := range r.has {
 		r.has[i] = f.has(i)
-		if r.has[i] {
+	}
+	p.key, code = readKey(f.must(personKey))
+	f.check(personKey, code)
+	p.name = f.short(personName, true)
+	p.birth, code = readDate(f.must(personBirthDate), f.line.Dates, time.Date(1880, 1, 1, 0, 0, 0, 0, time.UTC), r.today)
+	f.check(personBirthDate, code)
+	p.phone, code = readPhone(f.cell(personPhone))
+	f.check(personPhone, code)
+	p.email, code = readEmail(f.cell(personEmail))
+	f.check(personEmail, code)
+	p.address = f.short(personAddress, false)
+	p.district, code = readDistrict(f.cell(personDistrict), r.campaign)
+	f.check(personDistrict, code)
+	p.lat, p.lon, code = readPosition(f.cell(personLat), f.cell(personLon))
+	f.check(personLat, code)
+	p.groups, code = readGroups(f.cell(personGroups))
+	f.check(personGroups, code)
+	p.language = f.cell(personLanguage)
+	if p.language == "" {
+		p.language = r.campaign.Languages[0]
+	} else if !slices.Contains(r.campaign.Languages, p.language) {
+		f.check(personLanguage, "language")
+	}
+	if f.bad {
+		return p, false
+	}
+	if o := r.campaign.CohortFor(p.facts()); o != nil {
+		p.own = r.ids[o.Key]
+	}
+	if o := r.campaign.LateCohort(p.facts(), r.takes); o != nil {
+		p.late = r.ids[o.Key]
+	}
+	return p, true
+}
+
+// sum is the hash of the row, bound to the columns that the file has.
+func (r *personReader) sum(p *listed) []byte {
+	columns := uint32(0)
+	for i, has := range r.has {
+		if has {
 			columns |= 1 << i
 		}
 	}
-	key, code := readKey(f.must(personKey))
-	f.check(personKey, code)
-	birth, code := readDate(f.must(personBirthDate), f.line.Dates, time.Date(1880, 1, 1, 0, 0, 0, 0, time.UTC), r.today)
-	f.check(personBirthDate, code)
-	phone, code := readPhone(f.cell(personPhone))
-	f.check(personPhone, code)
-	email, code := readEmail(f.cell(personEmail))
-	f.check(personEmail, code)
-	district, code := readDistrict(f.cell(personDistrict), r.campaign)
-	f.check(personDistrict, code)
-	lat, lon, code := readPosition(f.cell(personLat), f.cell(personLon))
-	f.check(personLat, code)
-	groups, code := readGroups(f.cell(personGroups))
-	f.check(personGroups, code)
-	language := f.cell(personLanguage)
-	if language == "" {
-		language = r.campaign.Languages[0]
-	} else if !slices.Contains(r.campaign.Languages, language) {
-		f.check(personLanguage, "language")
-	}
-	name, address := f.short(personName, true), f.short(personAddress, false)
-	if f.bad {
-		return nil, false
-	}
-	facts := cohort.PersonFacts{BirthYear: birth.Year(), District: district, Groups: groups}
-	var own, late any
-	if o := r.campaign.CohortFor(facts); o != nil {
-		own = r.ids[o.Key]
-		f.report.countCohort(o.Key)
-	} else {
-		f.report.countCohort("")
-	}
-	if o := r.campaign.LateCohort(facts, r.takes); o != nil {
-		late = r.ids[o.Key]
-	}
 	h := r.hash
 	h.begin(columns)
-	for _, s := range []string{key, name, birth.Format(time.DateOnly), valueOr(phone, ""), valueOr(email, ""), address, district, language} {
+	for _, s := range []string{p.key, p.name, p.birth.Format(time.DateOnly), valueOr(p.phone, ""), valueOr(p.email, ""), p.address, p.district, p.language} {
 		h.text(s)
 	}
-	for _, g := range groups {
+	for _, g := range p.groups {
 		h.text(g)
 	}
-	if lat != nil {
-		h.number(*lat)
-		h.number(*lon)
+	if p.lat != nil {
+		h.number(*p.lat)
+		h.number(*p.lon)
 	}
-	return []any{f.line.Row, key, own, late, name, birth, phone, email, address, district, lat, lon, groups, language, h.sum()}, true
+	return h.sum()
 }
 
 func (r *ImportReport) countCohort(key string) {

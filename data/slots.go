@@ -182,11 +182,7 @@ func (tx *Tx) shareSupply(ctx context.Context, c *cohort.Campaign, campaign int,
 		if part == "" {
 			return fmt.Errorf("the supply has seats at %s, which is in none of the campaign's day parts", block)
 		}
-		var h, m int
-		if _, err := fmt.Sscanf(block, "%2d%2d", &h, &m); err != nil {
-			return err
-		}
-		starts := time.Date(date.Year(), date.Month(), date.Day(), h, m, 0, 0, c.Location)
+		starts := startsAt(date, block, c.Location)
 		shares = sharing.Slot(date.Format(time.DateOnly), vaccine, seats, max(0, left), shares)
 		for i, n := range shares {
 			if n > 0 {
