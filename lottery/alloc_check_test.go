@@ -10,7 +10,7 @@ func TestServeRefusesWrongProblems(t *testing.T) {
 	slot := func(change func(*Slot)) Problem {
 		s := Slot{Seats: 3, Pair: None}
 		change(&s)
-		return Problem{Pools: []string{"", "p"}, Slots: []Slot{s, {Seats: 1, Second: true, Pair: None}}}
+		return Problem{Pools: []string{"", "p"}, Slots: []Slot{s, {Day: 50, Seats: 1, Second: true, Pair: None}}}
 	}
 	ticket := func(a Applicant) Problem {
 		p := slot(func(*Slot) {})
@@ -33,7 +33,7 @@ func TestServeRefusesWrongProblems(t *testing.T) {
 		{Flexible, slot(func(s *Slot) { s.Pair = 0 }), "slot 0: pair 0 is not marked"},
 		{Fixed, slot(func(s *Slot) { s.Pair = 1 }), "slot 0: its pair has 1 seats"},
 		{Fixed, slot(func(s *Slot) { s.Pair, s.Seats, s.Vaccine = 1, 1, 1 }), "slot 0: its pair has another clinic or vaccine"},
-		{Serial, slot(func(s *Slot) { s.Pair, s.Seats, s.Day = 1, 1, -64 }), "slot 0: its pair is 64 days later"},
+		{Serial, slot(func(s *Slot) { s.Pair, s.Seats, s.Day = 1, 1, -14 }), "slot 0: its pair is 64 days later"},
 		{Flexible, ticket(Applicant{Doses: 1}), "rank 2: size 0"},
 		{Flexible, ticket(Applicant{Size: 5, Doses: 1}), "rank 2: size 5"},
 		{Flexible, ticket(Applicant{Size: 1}), "rank 2: doses 0"},
