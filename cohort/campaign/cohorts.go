@@ -12,6 +12,9 @@ import (
 // A window that opens or closes between these is one at night.
 const nightFrom, nightTo = "2200", "0700"
 
+// maxCohorts bounds the work of comparing them with each other.
+const maxCohorts = 500
+
 // shortWindow is the length under which quickness begins to matter.
 const shortWindow = 4 * time.Hour
 
@@ -19,8 +22,8 @@ func (d *document) cohorts(ts []*table, c *cohort.Campaign) {
 	if d.root["cohorts"] != nil && len(ts) == 0 {
 		d.fail("cohorts", "there is no cohort; a campaign has at least one")
 	}
-	if len(ts) > 1000 {
-		d.fail("cohorts", "there are %d cohorts; at most 1000", len(ts))
+	if len(ts) > maxCohorts {
+		d.fail("cohorts", "there are %d cohorts; at most %d", len(ts), maxCohorts)
 		return
 	}
 	for _, t := range ts {
@@ -134,7 +137,9 @@ func (t *table) supply(c *cohort.Campaign, x *cohort.Cohort) {
 	r := &x.Supply
 	r.Percent = t.wantedNumber("percent", 1, 100)
 	r.From, r.To = t.localDate("from", c.Location), t.localDate("to", c.Location)
-	r.Vaccines = t.texts("vaccines")
+	if r.Vaccines = t.texts("vaccines"); len(r.Vaccines) > 50 {
+		t.fail(t.in("vaccines"), "%s has %d entries; at most 50", t.in("vaccines"), len(r.Vaccines))
+	}
 	t.done()
 	if r.From.IsZero() || r.To.IsZero() {
 		return
@@ -235,53 +240,40 @@ func (d *document) windowGaps(c *cohort.Campaign) {
 
 // shares finds days and vaccines of which more than the whole is released.
 func (d *document) shares(c *cohort.Campaign) {
-	for j := range c.Cohorts {
-		b := c.Cohorts[j].Supply
-		if b.From.IsZero() || b.To.IsZero() {
+	var days []time.Time     // a sum grows only where a release begins, so these are enough
+	vaccines := []string{""} // the empty one: any that no release names
+	for _, x := range c.Cohorts {
+		if x.Supply.From.IsZero() || x.Supply.To.IsZero() {
 			return
 		}
-		// A sum grows only where a release begins, so these days are enough.
-		for k := range c.Cohorts {
-			day := c.Cohorts[k].Supply.From
-			if !covers(b, day) {
-				continue
-			}
-			if v, sum := worst(c, j, day); sum > 100 {
-				d.fail(fmt.Sprintf("cohorts[%d].supply.percent", j), "with cohort %s %d percent of the seats%s on %s are released", c.Cohorts[j].Key, sum, v, day.Format(dateLayout))
-				break
+		days = append(days, x.Supply.From)
+		vaccines = append(vaccines, x.Supply.Vaccines...)
+	}
+	days = sortedSet(days, time.Time.Compare)
+	vaccines = sortedSet(vaccines, strings.Compare)
+	sums := make([]int, len(days)*len(vaccines))
+	for j, x := range c.Cohorts {
+		full := false
+		for i, day := range days {
+			for k, v := range vaccines {
+				sum := &sums[i*len(vaccines)+k]
+				if day.Before(x.Supply.From) || day.After(x.Supply.To) || len(x.Supply.Vaccines) > 0 && !slices.Contains(x.Supply.Vaccines, v) {
+					continue
+				}
+				if *sum += x.Supply.Percent; *sum > 100 && !full {
+					full = true
+					of := ""
+					if v != "" {
+						of = " of " + v
+					}
+					d.fail(fmt.Sprintf("cohorts[%d].supply.percent", j), "with cohort %s %d percent of the seats%s on %s are released", x.Key, *sum, of, day.Format(dateLayout))
+				}
 			}
 		}
 	}
 }
 
-func covers(r cohort.Release, day time.Time) bool {
-	return !day.Before(r.From) && !day.After(r.To)
-}
-
-// worst finds the vaccine of which cohorts 0 … j release the most on the day,
-// among those that j releases.
-func worst(c *cohort.Campaign, j int, day time.Time) (string, int) {
-	vaccines := c.Cohorts[j].Supply.Vaccines
-	if len(vaccines) == 0 {
-		vaccines = []string{""} // any that no release names
-		for _, x := range c.Cohorts[:j] {
-			vaccines = append(vaccines, x.Supply.Vaccines...)
-		}
-	}
-	name, most := "", 0
-	for _, v := range vaccines {
-		sum := 0
-		for _, x := range c.Cohorts[:j+1] {
-			if covers(x.Supply, day) && (len(x.Supply.Vaccines) == 0 || slices.Contains(x.Supply.Vaccines, v)) {
-				sum += x.Supply.Percent
-			}
-		}
-		if sum > most {
-			most, name = sum, ""
-			if v != "" {
-				name = " of " + v
-			}
-		}
-	}
-	return name, most
+func sortedSet[T any](l []T, compare func(T, T) int) []T {
+	slices.SortFunc(l, compare)
+	return slices.CompactFunc(l, func(a, b T) bool { return compare(a, b) == 0 })
 }

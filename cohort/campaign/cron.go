@@ -103,9 +103,9 @@ func (t *table) warnAtNight(key string, s Schedule, r cohort.Rules) {
 		return
 	}
 	at := time.Date(2021, 7, 1, 0, 0, 0, 0, time.UTC)
-	for range 1500 { // a day, and a minute's expression
-		at = s.Next(at)
-		if at.IsZero() {
+	end := at.AddDate(1, 0, 0)
+	for range 1500 { // a day of a minute's expression, or a year
+		if at = s.Next(at); at.IsZero() || at.After(end) {
 			return
 		}
 		if clock := hhmm(at.In(s.zone)); within(clock, r.QuietFrom, r.QuietTo) {
