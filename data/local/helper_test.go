@@ -108,7 +108,11 @@ func (c *child) kill(t *testing.T) {
 // leaves running there is ended with it.
 func folder(t *testing.T) string {
 	t.Helper()
-	parent, err := os.MkdirTemp("", "jebi-local-")
+	temp := os.TempDir()
+	if os.Geteuid() == 0 { // whose own may be closed to others
+		temp = "/tmp"
+	}
+	parent, err := os.MkdirTemp(temp, "jebi-local-")
 	if err != nil {
 		t.Fatal(err)
 	}

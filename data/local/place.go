@@ -106,7 +106,7 @@ func settleIn(ctx context.Context, config Config, dir string, who account) (plac
 		return place{}, err
 	}
 	p.data = filepath.Join(p.dir, "data")
-	p.socket = p.socketFolder()
+	p.socket = p.socketFolder(ctx)
 	return p, nil
 }
 
@@ -221,14 +221,14 @@ func (p place) own(path string) error {
 const socketName = ".s.PGSQL.5432"
 
 // socketFolder is the folder of the cluster, or, where the socket's path would not fit into a sockaddr_un, a
-// private folder under the temporary one.
-func (p place) socketFolder() string {
+// private folder under the temporary one. Root's temporary folder may be closed to others; then it is /tmp.
+func (p place) socketFolder(ctx context.Context) string {
 	if fits(p.dir) {
 		return p.dir
 	}
 	name := fmt.Sprintf("jebi-%d-%x", p.who.uid, sha256.Sum256([]byte(p.dir)))[:32]
-	if folder := filepath.Join(os.TempDir(), name); fits(folder) {
-		return folder
+	if temp := os.TempDir(); fits(filepath.Join(temp, name)) && p.try(ctx, temp) == nil {
+		return filepath.Join(temp, name)
 	}
 	return filepath.Join("/tmp", name)
 }

@@ -236,7 +236,7 @@ func TestLongPath(t *testing.T) {
 	dir := filepath.Join(base, strings.Repeat("long", 30), "pg")
 	s := start(t, Config{Dir: dir})
 	socket := s.place.socket
-	if s.Dir != dir || socket == dir || !fits(socket) || filepath.Dir(socket) != filepath.Clean(os.TempDir()) {
+	if s.Dir != dir || socket == dir || !fits(socket) {
 		t.Errorf("the data is in %s, the socket in %s", s.Dir, socket)
 	}
 	info, err := os.Lstat(socket)
@@ -278,6 +278,37 @@ func TestLongPath(t *testing.T) {
 			t.Errorf("%s: the error does not name it: %v", plant.what, err)
 		}
 		if err := os.Remove(socket); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// The socket's folder is under the temporary folder that TMPDIR names, or under /tmp where PostgreSQL's user cannot
+// enter that one or it is too long itself.
+func TestTemporaryFolder(t *testing.T) {
+	closed, long := t.TempDir(), filepath.Join(folder(t), strings.Repeat("long", 20))
+	if err := errors.Join(os.Chmod(closed, 0o700), os.MkdirAll(long, 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	base := folder(t)
+	if err := os.Mkdir(base, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ temp, root, other string }{
+		{closed, "/tmp", closed},
+		{long, "/tmp", "/tmp"},
+	} {
+		t.Setenv("TMPDIR", c.temp)
+		s := start(t, Config{Dir: filepath.Join(base, strings.Repeat("long", 30))})
+		want := c.other
+		if os.Geteuid() == 0 {
+			want = c.root
+		}
+		if got := filepath.Dir(s.place.socket); got != want {
+			t.Errorf("with TMPDIR=%s the socket is in %s, want a folder of %s", c.temp, s.place.socket, want)
+		}
+		value(t, s.URL, "SELECT 'up'")
+		if err := s.Stop(); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -289,7 +289,11 @@ func eventually(t *testing.T, what string, done func() bool) {
 // A server on the network with a password and a login that is no superuser will do, in both forms of the
 // connection string.
 func TestForeignServer(t *testing.T) {
-	parent, err := os.MkdirTemp("", "jebi-pgtest-foreign-")
+	temp := os.TempDir()
+	if os.Geteuid() == 0 { // whose own may be closed to others
+		temp = "/tmp"
+	}
+	parent, err := os.MkdirTemp(temp, "jebi-pgtest-foreign-")
 	if err != nil {
 		t.Fatal(err)
 	}
