@@ -1,0 +1,195 @@
+package form
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"jebi/cohort"
+	"jebi/cohort/words"
+)
+
+//go:embed templates
+var templates embed.FS
+
+// pages are the parsed templates, by file name, each with the layout.
+type pages struct {
+	byName  map[string]*template.Template
+	version string // of the static files, part of their address
+}
+
+func readPages() (pages, error) {
+	ps := pages{byName: map[string]*template.Template{}}
+	names, err := fs.Glob(templates, "templates/*.html")
+	if err != nil {
+		return ps, err
+	}
+	for _, n := range names {
+		base := strings.TrimPrefix(n, "templates/")
+		if base == "layout.html" || base == "parts.html" {
+			continue
+		}
+		t, err := template.New("layout.html").ParseFS(templates, "templates/layout.html", "templates/parts.html", n)
+		if err != nil {
+			return ps, fmt.Errorf("form: %w", err)
+		}
+		ps.byName[base] = t
+	}
+	sum := sha256.New()
+	for _, n := range []string{"style.css", "icon.svg"} {
+		b, err := fs.ReadFile(static, "static/"+n)
+		if err != nil {
+			return ps, fmt.Errorf("form: %w", err)
+		}
+		sum.Write(b)
+	}
+	ps.version = hex.EncodeToString(sum.Sum(nil))[:12]
+	return ps, nil
+}
+
+// frame is what every page shows; pages embed it.
+type frame struct {
+	book     *words.Book
+	campaign *cohort.Campaign
+
+	Lang        string
+	Title       string
+	Campaign    string // its name
+	Sample      bool
+	Movable     bool
+	Now         string // where the clock is movable
+	Here        string // the page's path, for the switch of languages
+	Languages   []languageLink
+	Static      string
+	SignedIn    bool
+	Ends        string    // when the session ends if nothing is done
+	Problems    []problem // the summary of errors
+	CentrePhone string
+	CentreHours string
+}
+
+type languageLink struct {
+	Tag, Name string
+	Current   bool
+}
+
+// problem is one thing to correct, with the id of its field.
+type problem struct{ Field, Text string }
+
+// T is a text of the page's language; pairs are names and values.
+func (p frame) T(key string, pairs ...any) string {
+	var args map[string]any
+	if len(pairs) > 0 {
+		args = make(map[string]any, len(pairs)/2)
+		for i := 0; i+1 < len(pairs); i += 2 {
+			args[fmt.Sprint(pairs[i])] = pairs[i+1]
+		}
+	}
+	return p.book.Text(p.Lang, key, args)
+}
+
+// When writes a moment in campaign time.
+func (p frame) When(t time.Time) string { return p.book.When(p.Lang, t, p.zone()) }
+
+// Span writes a stretch of time in campaign time.
+func (p frame) Span(from, to time.Time) string { return p.book.Span(p.Lang, from, to, p.zone()) }
+
+// Number writes a number with separators.
+func (p frame) Number(n int) string { return p.book.Number(p.Lang, n) }
+
+// Wrong is the text of a field's error, or "".
+func (p frame) Wrong(field string) string {
+	for _, w := range p.Problems {
+		if w.Field == field {
+			return w.Text
+		}
+	}
+	return ""
+}
+
+func (p frame) zone() *time.Location {
+	if p.campaign == nil {
+		return nil
+	}
+	return p.campaign.Location
+}
+
+// in picks a campaign's own text in the page's language.
+func (p frame) in(t cohort.Text) string {
+	if p.campaign == nil {
+		return t.In(p.Lang)
+	}
+	return t.In(p.Lang, p.campaign.Languages...)
+}
+
+// frame makes the frame of a page whose title is a text's key.
+func (f *Form) frame(v *visit, title string) frame {
+	p := frame{book: f.Words, campaign: v.campaign, Lang: v.lang, Movable: f.movable, Here: "/", Static: "/static/" + f.pages.version + "/"}
+	p.Title = p.T(title)
+	switch {
+	case v.Method == http.MethodGet:
+		p.Here = local(v.URL.RequestURI())
+	case v.URL.Path != "/sign-out":
+		p.Here = local(v.URL.Path) // every form is posted to its own page
+	}
+	offered := f.Words.Languages()
+	if c := v.campaign; c != nil {
+		offered = c.Languages
+		p.Campaign, p.Sample = p.in(c.Name), c.Sample
+		p.CentrePhone, p.CentreHours = c.Contact.Phone, p.in(c.Contact.Hours)
+	}
+	for _, tag := range offered {
+		if f.Words.Speaks(tag) {
+			p.Languages = append(p.Languages, languageLink{tag, f.Words.Text(tag, "time.language", nil), tag == v.lang})
+		}
+	}
+	if s := v.session; s != nil {
+		p.SignedIn = true
+		p.Ends = p.book.Clock(p.Lang, s.ExpiresAt.In(zoneOr(p.zone())))
+	}
+	if f.movable && v.campaign != nil {
+		if now, err := f.DB.Now(v.Context()); err == nil {
+			p.Now = p.book.FullDate(p.Lang, now.In(zoneOr(p.zone()))) + " " + p.book.Clock(p.Lang, now.In(zoneOr(p.zone())))
+		}
+	}
+	return p
+}
+
+func zoneOr(z *time.Location) *time.Location {
+	if z == nil {
+		return time.UTC
+	}
+	return z
+}
+
+// show renders a page into a buffer and then sends it: a page that fails is
+// not half sent.
+func (f *Form) show(v *visit, status int, name string, page any) {
+	var b bytes.Buffer
+	t := f.pages.byName[name]
+	if t == nil {
+		f.Log.Error("page missing", "page", name)
+		http.Error(v.w, strconv.Itoa(http.StatusInternalServerError), http.StatusInternalServerError)
+		return
+	}
+	if err := t.Execute(&b, page); err != nil {
+		f.Log.Error("page cannot be shown", "page", name, "error", err.Error())
+		http.Error(v.w, strconv.Itoa(http.StatusInternalServerError), http.StatusInternalServerError)
+		return
+	}
+	h := v.w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Language", v.lang)
+	h.Set("Vary", "Accept-Language, Cookie")
+	h.Set("Content-Length", strconv.Itoa(b.Len()))
+	v.w.WriteHeader(status)
+	v.w.Write(b.Bytes())
+}

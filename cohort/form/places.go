@@ -1,0 +1,168 @@
+package form
+
+import (
+	"cmp"
+	"context"
+	"math"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/text/unicode/norm"
+
+	"jebi/cohort"
+	"jebi/data"
+)
+
+// places is what a cohort's people can choose from: clinics that have slots,
+// nearest first, and the dates and day parts of the slots.
+type places struct {
+	clinics []place
+	dates   []string
+	parts   []string
+	offered cohort.Offered
+}
+
+// place is a clinic with its distance from the person's home.
+type place struct {
+	data.ClinicRow
+	known  bool // the distance is
+	metres float64
+}
+
+// clinicShelf remembers the clinics and slots of each cohort for a while.
+type clinicShelf struct {
+	mu      sync.Mutex
+	cohorts map[int]shelved
+}
+
+type shelved struct {
+	at      time.Time
+	clinics []data.ClinicRow
+	offered cohort.Offered
+}
+
+// shelfFresh is how long clinics and slots are remembered: what is saved is
+// checked against the database anyway.
+const shelfFresh = 15 * time.Second
+
+// places reads what the visitor can choose from.
+func (f *Form) places(v *visit) (places, error) {
+	s, err := f.shelf(v.Context(), v.row.ID, v.session.Cohort, v.session.Now)
+	if err != nil {
+		return places{}, err
+	}
+	p := places{offered: s.offered}
+	dates, parts := map[string]bool{}, map[string]bool{}
+	for _, c := range s.clinics {
+		slots, ok := s.offered[c.Key]
+		if !ok {
+			continue
+		}
+		for k := range slots {
+			date, part, _ := strings.Cut(k, "/")
+			dates[date], parts[part] = true, true
+		}
+		k := place{ClinicRow: c}
+		if v.session.Lat != nil && v.session.Lon != nil {
+			k.known, k.metres = true, distance(*v.session.Lat, *v.session.Lon, c.Lat, c.Lon)
+		}
+		p.clinics = append(p.clinics, k)
+	}
+	slices.SortStableFunc(p.clinics, func(a, b place) int {
+		return cmp.Or(cmp.Compare(a.metres, b.metres), cmp.Compare(a.Name, b.Name))
+	})
+	for d := range dates {
+		p.dates = append(p.dates, d)
+	}
+	slices.Sort(p.dates)
+	for _, d := range v.campaign.DayParts {
+		if parts[d.Key] {
+			p.parts = append(p.parts, d.Key)
+		}
+	}
+	return p, nil
+}
+
+func (f *Form) shelf(ctx context.Context, campaign, cohortID int, now time.Time) (shelved, error) {
+	f.clinics.mu.Lock()
+	s, ok := f.clinics.cohorts[cohortID]
+	f.clinics.mu.Unlock()
+	if age := now.Sub(s.at); ok && age >= 0 && age < shelfFresh {
+		return s, nil
+	}
+	clinics, err := f.DB.Clinics(ctx, campaign)
+	if err != nil {
+		return s, err
+	}
+	offered, err := f.DB.Offered(ctx, cohortID)
+	if err != nil {
+		return s, err
+	}
+	s = shelved{now, clinics, offered}
+	f.clinics.mu.Lock()
+	if f.clinics.cohorts == nil {
+		f.clinics.cohorts = map[int]shelved{}
+	}
+	f.clinics.cohorts[cohortID] = s
+	f.clinics.mu.Unlock()
+	return s, nil
+}
+
+// byKey finds a clinic.
+func (p places) byKey(key string) (place, bool) {
+	i := slices.IndexFunc(p.clinics, func(k place) bool { return k.Key == key })
+	if i < 0 {
+		return place{}, false
+	}
+	return p.clinics[i], true
+}
+
+// slots counts the date and day part pairs with slots that a choice covers.
+func (p places) slots(c cohort.Choice) int {
+	n := 0
+	for _, k := range c.Clinics {
+		for _, d := range c.Dates {
+			for _, part := range c.Parts {
+				if p.offered[k][cohort.OfferedKey(d, part)] {
+					n++
+				}
+			}
+		}
+	}
+	return n
+}
+
+// districts lists the campaign's districts that have clinics to choose.
+func (p places) districts(c *cohort.Campaign) []cohort.District {
+	var ds []cohort.District
+	for _, d := range c.Districts {
+		if slices.ContainsFunc(p.clinics, func(k place) bool { return k.District == d.Code }) {
+			ds = append(ds, d)
+		}
+	}
+	return ds
+}
+
+// matches says whether a clinic is meant by what was searched for: every word
+// is in its names, address or district.
+func (k place) matches(words []string, district string) bool {
+	all := plainSearch(k.Name + " " + k.NameEn + " " + k.Address + " " + district)
+	for _, w := range words {
+		if !strings.Contains(all, w) {
+			return false
+		}
+	}
+	return true
+}
+
+func plainSearch(s string) string { return strings.ToLower(norm.NFKC.String(s)) }
+
+// distance is metres between two points on the globe (haversine).
+func distance(lat1, lon1, lat2, lon2 float64) float64 {
+	const earth, rad = 6371008.8, math.Pi / 180
+	dLat, dLon := (lat2-lat1)*rad, (lon2-lon1)*rad
+	a := math.Sin(dLat/2)*math.Sin(dLat/2) + math.Cos(lat1*rad)*math.Cos(lat2*rad)*math.Sin(dLon/2)*math.Sin(dLon/2)
+	return 2 * earth * math.Asin(math.Min(1, math.Sqrt(a)))
+}

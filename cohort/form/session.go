@@ -1,0 +1,114 @@
+package form
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+
+	"jebi/data"
+)
+
+// The cookies: who is signed in, and the browser's half of a sign-in.
+const (
+	sessionCookie = "jebi"
+	handleCookie  = "jebi-code"
+)
+
+// cookieName carries the prefix that binds a cookie to this host and to TLS.
+func (f *Form) cookieName(name string) string {
+	if f.TLS {
+		return "__Host-" + name
+	}
+	return name
+}
+
+// secret draws 32 random bytes and gives them for a cookie, and their hash,
+// which alone is stored.
+func (f *Form) secret() (value string, hash [32]byte, err error) {
+	var b [32]byte
+	if _, err := io.ReadFull(f.Random, b[:]); err != nil {
+		return "", hash, fmt.Errorf("random cookie: %w", err)
+	}
+	return base64.RawURLEncoding.EncodeToString(b[:]), sha256.Sum256(b[:]), nil
+}
+
+func (f *Form) setCookie(v *visit, name, value string) {
+	c := &http.Cookie{
+		Name: f.cookieName(name), Value: value, Path: "/", HttpOnly: true, Secure: f.TLS, SameSite: http.SameSiteLaxMode,
+	}
+	if value == "" {
+		c.MaxAge = -1
+	}
+	http.SetCookie(v.w, c)
+}
+
+// cookieHash is the hash of a secret cookie; false where there is none.
+func (f *Form) cookieHash(v *visit, name string) (hash [32]byte, ok bool) {
+	c, err := v.Cookie(f.cookieName(name))
+	if err != nil {
+		return hash, false
+	}
+	b, err := base64.RawURLEncoding.DecodeString(c.Value)
+	if err != nil || len(b) != 32 {
+		return hash, false
+	}
+	return sha256.Sum256(b), true
+}
+
+// session finds the visitor's session. The error wraps data.ErrNotFound where
+// there is none.
+func (f *Form) session(v *visit) (data.SessionRow, error) {
+	hash, ok := f.cookieHash(v, sessionCookie)
+	if !ok {
+		return data.SessionRow{}, data.ErrNotFound
+	}
+	return f.DB.Session(v.Context(), hash, f.Idle)
+}
+
+// signOut ends the session.
+func (f *Form) signOut(v *visit) error {
+	if v.session != nil {
+		if err := f.DB.EndSession(v.Context(), v.session.ID); err != nil {
+			return err
+		}
+	}
+	f.setCookie(v, sessionCookie, "")
+	f.setCookie(v, handleCookie, "")
+	return goTo("/")
+}
+
+type noticePage struct {
+	frame
+	Name string
+}
+
+// notice tells what is kept, why, and for how long, before anything is
+// answered.
+func (f *Form) notice(v *visit) error {
+	f.show(v, http.StatusOK, "notice.html", noticePage{f.frame(v, "form.notice.title"), v.session.Name})
+	return nil
+}
+
+// consent notes that the notice was read and agreed to.
+func (f *Form) consent(v *visit) error {
+	if v.PostForm.Get("agree") != "yes" {
+		p := noticePage{f.frame(v, "form.notice.title"), v.session.Name}
+		p.Problems = []problem{{"agree", p.T("form.notice.must")}}
+		f.show(v, http.StatusUnprocessableEntity, "notice.html", p)
+		return nil
+	}
+	if err := f.DB.Consent(v.Context(), *v.session); err != nil {
+		return err
+	}
+	return goTo("/window")
+}
+
+// codeAlarm remembers when the failures at codes were last complained about.
+type codeAlarm struct {
+	mu    sync.Mutex
+	fails int
+	Rung  int // how often the alarm rang, for the measurements
+}

@@ -1,0 +1,135 @@
+package form
+
+import (
+	"errors"
+	"net/http"
+
+	"jebi/cohort"
+	"jebi/data"
+)
+
+// standing is what a signed-in person may do now.
+type standing struct {
+	Open   bool // she may answer
+	Kind   string
+	Cohort data.CohortRow
+	Moment string          // what Kind's text speaks of, written out
+	Window string          // from when to when, written out
+	Ballot *data.BallotRow // nil: none yet
+}
+
+// standing reads her window as it stands. Kind is the key of a text:
+// "open", "not_yet", "closed", "paused", "published", "settled", "void",
+// "no_cohort", or, of her place on the list, "vaccinated", "moved", "removed",
+// "dead".
+func (f *Form) standing(v *visit) (standing, error) {
+	var s standing
+	p := frame{book: f.Words, campaign: v.campaign, Lang: v.lang}
+	b, err := f.DB.Ballot(v.Context(), v.row.ID, v.session.Person)
+	switch {
+	case err == nil:
+		s.Ballot = &b
+	case !errors.Is(err, data.ErrNotFound):
+		return s, err
+	}
+	id := v.session.Cohort
+	if s.Ballot != nil {
+		id = s.Ballot.Cohort
+	}
+	if id != 0 {
+		w, err := f.windowRow(v, id)
+		if err != nil {
+			return s, err
+		}
+		s.Cohort = w.CohortRow
+		s.Kind, s.Moment = phase(p, w.CohortRow, w.Now)
+		s.Window = p.Span(w.Opens, w.Closes)
+		if s.Kind == "open" && !w.TakesBallots() {
+			s.Kind = "paused" // its time has come, and the database is not fit for it
+		}
+	}
+	switch {
+	case v.session.Status != "eligible" && !s.Cohort.State.Since(cohort.Published):
+		s.Kind = v.session.Status
+	case id == 0 || s.Cohort.State == cohort.Draft:
+		s.Kind = "no_cohort"
+	}
+	s.Open = s.Kind == "open"
+	return s, nil
+}
+
+func (f *Form) windowRow(v *visit, id int) (w data.WindowRow, err error) {
+	err = f.DB.Tx(v.Context(), func(tx *data.Tx) error {
+		w, _, err = tx.Window(v.Context(), id, nil)
+		return err
+	})
+	return w, err
+}
+
+type windowPage struct {
+	frame
+	standing
+	Name     string
+	Answered bool // a ballot stands
+	Receipt  string
+	SavedAt  string
+	Party    int // people who answer together, or 0
+}
+
+// window is the signed-in person's own page: what she may do now, or why not
+// and when.
+func (f *Form) window(v *visit) error {
+	p, err := f.windowPage(v)
+	if err != nil {
+		return err
+	}
+	f.show(v, http.StatusOK, "window.html", p)
+	return nil
+}
+
+// notNow answers who may not answer now with the same page, and the status
+// that says so. Nothing was stored.
+func (f *Form) notNow(v *visit) {
+	if v.session == nil {
+		f.failPage(v, http.StatusForbidden, "signed_out", nil, "/sign-in", "form.start.go")
+		return
+	}
+	p, err := f.windowPage(v)
+	if err != nil {
+		f.fail(v, errors.Join(errors.New("window page"), err))
+		return
+	}
+	p.Problems = []problem{{"now", p.T("form.window.refused")}}
+	f.show(v, http.StatusForbidden, "window.html", p)
+}
+
+func (f *Form) windowPage(v *visit) (windowPage, error) {
+	p := windowPage{frame: f.frame(v, "form.window.title"), Name: v.session.Name}
+	s, err := f.standing(v)
+	if err != nil {
+		return p, err
+	}
+	p.standing = s
+	if b := s.Ballot; b != nil && !b.Withdrawn {
+		p.Answered = true
+		p.Receipt = cohort.ReceiptNumber(b.Commit)
+		p.SavedAt = p.When(b.SavedAt)
+	}
+	if v.session.Party != 0 {
+		ms, err := f.DB.PartyMembers(v.Context(), v.row.ID, v.session.Person)
+		if err != nil {
+			return p, err
+		}
+		p.Party = len(ms)
+	}
+	return p, nil
+}
+
+// mustBeOpen is standing for pages that only make sense in an open window.
+func (f *Form) mustBeOpen(v *visit) (standing, error) {
+	s, err := f.standing(v)
+	if err == nil && !s.Open {
+		err = errNotNow
+	}
+	return s, err
+}
