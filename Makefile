@@ -7,6 +7,7 @@
 #   make setup                              installs what the above need
 
 SHELL := /bin/bash
+.DEFAULT_GOAL := build
 DEMO_ARGS ?=
 
 .PHONY: demo build test check setup clean
