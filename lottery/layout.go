@@ -96,6 +96,11 @@ func (b *ballot) level() int   { return int(b.meta >> 3 & 7) } // size-1 + 4 × 
 func (b *ballot) doses() uint8 { return uint8(b.meta>>5&1) + 1 }
 func (b *ballot) pool() uint16 { return b.meta >> 6 }
 
+func (b *ballot) class(seating Seating) Class {
+	a := Applicant{Size: uint8(b.size()), Doses: b.doses(), Pool: b.pool()}
+	return a.class(seating)
+}
+
 // ErrLayout says that a draw does not fit the fast layout; Serve can still serve it.
 var ErrLayout = errors.New("does not fit the fast layout")
 

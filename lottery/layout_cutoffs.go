@@ -16,8 +16,7 @@ func newCutPass(l *Layout, seating Seating) *cutPass {
 	for i := range l.ballots {
 		b := &l.ballots[i]
 		if key := b.meta >> 3; c.meta[key] == 0 {
-			a := Applicant{Size: uint8(b.size()), Doses: b.doses(), Pool: b.pool()}
-			c.meta[key] = int16(c.add(a.class(seating))) + 1
+			c.meta[key] = int16(c.add(b.class(seating))) + 1
 		}
 	}
 	return c
