@@ -187,22 +187,6 @@ func (tx *Tx) place(ctx context.Context, slot int64) (*Place, error) {
 	return &p, err
 }
 
-// ChoiceCutOffs is one choice of a ballot, and which of its slots refused
-// tickets of the person's class from which rank on.
-type ChoiceCutOffs struct {
-	Choice int       `json:"choice"` // from 1
-	Slots  int       `json:"slots"`  // of the draw that the choice covers
-	Open   int       `json:"open"`   // of them, those that would have taken her: no cut-off, or one after her rank
-	Best   int       `json:"best"`   // the latest rank that still got a place here; 0: nobody was refused
-	CutOff []SlotCut `json:"cutoffs"`
-}
-
-// SlotCut is the cut-off of one slot for the person's class.
-type SlotCut struct {
-	Place Place `json:"place"`
-	Rank  int   `json:"rank"` // the lowest rank refused; 0: none
-}
-
 // CutOffsFor gives the cut-offs of every slot of a draw for a class of
 // tickets; 0 where nobody of the class was refused.
 func (tx *Tx) CutOffsFor(ctx context.Context, cohortID, size, doses int, pool string) (map[int64]int, error) {
@@ -229,4 +213,19 @@ func (tx *Tx) LeafOf(ctx context.Context, cohortID int, person int64) (int, erro
 		return 0, nil
 	}
 	return n, err
+}
+
+// PersonOfAssignment says whose place it is. The error wraps ErrNotFound.
+func (db *DB) PersonOfAssignment(ctx context.Context, campaign int, assignment int64) (int64, error) {
+	rows, err := db.pool.Query(ctx, `SELECT person_id FROM assignment WHERE id = $1 AND campaign_id = $2`, assignment, campaign)
+	return one(rows, err, pgx.RowTo[int64], fmt.Sprintf("assignment %d", assignment))
+}
+
+// PersonOfOffer gives one of the people on the ticket that an offer is made
+// to. The error wraps ErrNotFound.
+func (db *DB) PersonOfOffer(ctx context.Context, campaign int, offer int64) (int64, error) {
+	rows, err := db.pool.Query(ctx, `
+		SELECT p.id FROM offer o JOIN ticket_member m ON m.cohort_id = o.cohort_id AND m.rank = o.rank
+		  JOIN person p ON p.id = m.person_id WHERE o.id = $1 AND p.campaign_id = $2 ORDER BY p.status <> 'eligible', p.id LIMIT 1`, offer, campaign)
+	return one(rows, err, pgx.RowTo[int64], fmt.Sprintf("offer %d", offer))
 }

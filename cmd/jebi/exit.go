@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"jebi/cohort/cycle"
 	"jebi/data"
 )
 
@@ -35,6 +36,7 @@ func exitCode(err error) int {
 	var f failure
 	var no *data.Refusal
 	var late *data.WrongState
+	var later *cycle.NotYet
 	switch {
 	case err == nil:
 		return exitDone
@@ -44,7 +46,7 @@ func exitCode(err error) int {
 		return exitRefused
 	case errors.Is(err, data.ErrSignIn), errors.Is(err, data.ErrSignInLocked):
 		return exitNobody
-	case errors.Is(err, data.ErrNotFound):
+	case errors.Is(err, data.ErrNotFound), errors.As(err, &later):
 		return exitUsage
 	case errors.Is(err, context.Canceled):
 		return exitFailed

@@ -21,9 +21,9 @@ type act struct {
 
 // acts are all acts of two, by their names in the audit trail.
 func acts() map[string]act {
-	return map[string]act{
-		"window.extend": {twoRoles(), extendWindow},
-	}
+	all := drawActs()
+	all["window.extend"] = act{twoRoles(), extendWindow}
+	return all
 }
 
 // twoRoles are those who take part in acts of two.

@@ -52,16 +52,13 @@ func Supported(c *cohort.Campaign, o *cohort.Cohort) error {
 }
 
 // Manifest is what is announced for a cohort, but for the commitment to
-// K_draw. operator may be nil.
-func Manifest(c *cohort.Campaign, o *cohort.Cohort, row data.CohortRow, operator *lottery.Key) (lottery.Manifest, error) {
+// K_draw. operator is the operator's verifier key; "" announces none.
+func Manifest(c *cohort.Campaign, o *cohort.Cohort, row data.CohortRow, operator string) (lottery.Manifest, error) {
 	m := lottery.Manifest{
 		DrawID: c.DrawID(o.Key), Stream: lottery.Stream, GroupWeight: "min", MaxWeight: uint16(c.Rules.MaxWeight),
 		Sample: c.Sample, Audit: max(c.Rules.AuditSample, lottery.MinAudit), Authority: c.Authority,
-		Rules: c.FileHash, Campaign: c.FileHash, Cohort: o.Key, Reserve: c.Rules.Reserve,
+		Rules: c.FileHash, Campaign: c.FileHash, Cohort: o.Key, Reserve: c.Rules.Reserve, OperatorKey: operator,
 		Deadlines: lottery.Deadlines{Opens: row.Opens, Closes: row.Closes, Reveal: row.DrawAt, Bundle: row.DrawAt.Add(bundleDue)},
-	}
-	if operator != nil {
-		m.OperatorKey = operator.Public()
 	}
 	for i, s := range o.Sources {
 		out := lottery.Source{Type: s.Type, Index: s.Index, Digits: s.Digits, Rounds: s.Rounds}
@@ -103,6 +100,15 @@ type Announcement struct {
 // and invites its people: an act of two. From then on nothing of it changes.
 // A real cohort is announced before its window opens.
 func Announce(ctx context.Context, tx *data.Tx, c *cohort.Campaign, key string, random io.Reader, operator *lottery.Key, by data.Actor, reason string) (Announcement, error) {
+	public := ""
+	if operator != nil {
+		public = operator.Public()
+	}
+	return AnnounceWith(ctx, tx, c, key, random, public, by, reason)
+}
+
+// AnnounceWith is Announce where only the operator's verifier key is at hand.
+func AnnounceWith(ctx context.Context, tx *data.Tx, c *cohort.Campaign, key string, random io.Reader, operator string, by data.Actor, reason string) (Announcement, error) {
 	var a Announcement
 	o := c.CohortByKey(key)
 	if o == nil {

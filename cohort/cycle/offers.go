@@ -146,6 +146,18 @@ func Batch(ctx context.Context, tx *data.Tx, c *cohort.Campaign, row data.Cohort
 	})
 }
 
+// BatchNow does a batch as an official asks for it: offers past their
+// deadline lapse first.
+func BatchNow(ctx context.Context, tx *data.Tx, c *cohort.Campaign, row data.CohortRow, by data.Actor, reason string) (BatchReport, error) {
+	if err := tx.Lock(ctx, data.LockCampaign, row.Campaign); err != nil {
+		return BatchReport{}, err
+	}
+	if err := (&Runner{}).lapseOffers(ctx, tx, situation{campaign: c, row: row}); err != nil {
+		return BatchReport{}, err
+	}
+	return Batch(ctx, tx, c, row, by, reason)
+}
+
 // ReleaseEntry is what the board says of seats that came after the draw.
 type ReleaseEntry struct {
 	DrawID string            `json:"draw_id"`

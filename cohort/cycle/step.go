@@ -46,6 +46,16 @@ func (r *Runner) step(ctx context.Context, c *cohort.Campaign, cohortID int) (co
 	return done, err
 }
 
+// Due lists what is due for a cohort now, without doing it.
+func (r *Runner) Due(ctx context.Context, c *cohort.Campaign, cohortID int) ([]cohort.Action, error) {
+	s := situation{}
+	err := r.DB.ReadTx(ctx, func(tx *data.Tx) (err error) { s, err = r.facts(ctx, tx, c, cohortID); return err })
+	if s.due == nil {
+		s.due = []cohort.Action{}
+	}
+	return s.due, err
+}
+
 // situation is one cohort at one moment.
 type situation struct {
 	campaign *cohort.Campaign
