@@ -86,3 +86,19 @@ func onlySample(ctx context.Context, cfg *pgx.ConnConfig) error {
 	}
 	return nil
 }
+
+// OfferHolder is one of those to whom a live offer is made.
+type OfferHolder struct {
+	Offer  int64
+	Person int64 // of a party: the first by id
+}
+
+// LiveOffers lists a campaign's live offers with one person each who can
+// answer for it.
+func (db *DB) LiveOffers(ctx context.Context, campaign int) ([]OfferHolder, error) {
+	rows, err := db.pool.Query(ctx, `
+		SELECT o.id, min(m.person_id)
+		  FROM offer o JOIN cohort c ON c.id = o.cohort_id JOIN ticket_member m ON m.cohort_id = o.cohort_id AND m.rank = o.rank
+		 WHERE c.campaign_id = $1 AND o.state = 'live' GROUP BY o.id ORDER BY o.id`, campaign)
+	return many(rows, err, pgx.RowToStructByPos[OfferHolder], "live offers")
+}

@@ -122,9 +122,9 @@ func (m market) choose(r *rand.Rand, lat, lon float64) []cohort.Choice {
 		}
 	}
 	// How many days and parts suit her is about the same in all her choices.
-	days, allParts := 12, r.Float64() < 0.35
-	if r.Float64() < 0.6 {
-		days = 3 + r.IntN(5)
+	days, allParts := len(m.dates), r.Float64() < 0.5
+	if r.Float64() < 0.4 {
+		days = min(days, 4+r.IntN(5))
 	}
 	var cs []cohort.Choice
 	for range pickIndex(r, choiceCounts[:]) + 1 {
@@ -133,10 +133,19 @@ func (m market) choose(r *rand.Rand, lat, lon float64) []cohort.Choice {
 			break
 		}
 		weights[i] = 0 // another place each time
-		cs = append(cs, m.choice(r, m.places[i], strict, days, allParts))
+		c := m.choice(r, m.places[i], strict, days, allParts)
+		// Two or three places may be as good as each other to her.
+		for range r.IntN(3) {
+			if j := pickIndex(r, weights); j >= 0 {
+				weights[j] = 0
+				c.Clinics = append(c.Clinics, m.places[j].key)
+			}
+		}
+		slices.Sort(c.Clinics)
+		cs = append(cs, c)
 	}
 	// Who gave several choices may end with "anywhere around here".
-	if n := len(cs); n >= 2 && r.Float64() < 0.25 {
+	if n := len(cs); n >= 2 && r.Float64() < 0.5 {
 		cs[n-1] = m.district(cs[n-1], cs[0].Clinics[0])
 	}
 	return cs

@@ -56,7 +56,7 @@ quiet_to = "0800"
 
 [recurring]
 refill = "*/10 9-20 * * *"
-reminders = "0 10 * * *"
+reminders = "0 10 1-7,16,21,23-31 * *"
 odds = "0 */3 * * *"
 retention = "30 3 * * *"
 seal = "*/15 * * * *"

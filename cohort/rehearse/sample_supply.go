@@ -11,7 +11,8 @@ import (
 const (
 	sampleSeats   = 14500
 	sampleVaccine = "Pfizer"
-	centreSeats   = 24 // an hour at a vaccination centre
+	centreSeats   = 25 // an hour at a vaccination centre
+	seatLot       = 5  // every slot has a multiple of it, so that 60 and 40 per cent leave no seat over
 )
 
 var (
@@ -32,6 +33,7 @@ func sampleSupply(ps []place, seed uint64) []seats {
 	r := rand.New(rand.NewPCG(seed, 1))
 	var fixed, free []seats
 	var weights []float64
+	left := sampleSeats
 	for _, p := range ps {
 		if p.kind == "centre" {
 			fixed = append(fixed, centreDays(p)...)
@@ -45,14 +47,13 @@ func sampleSupply(ps []place, seed uint64) []seats {
 			free, weights = append(free, s), append(weights, w)
 		}
 	}
-	left := sampleSeats
 	for _, s := range fixed {
 		left -= s.n
 	}
-	for i, n := range shares(weights, left) {
-		free[i].n = n
+	for i, lots := range shares(weights, left/seatLot) {
+		free[i].n = lots * seatLot
 	}
-	return slices.Concat(fixed, free)
+	return slices.DeleteFunc(slices.Concat(fixed, free), func(s seats) bool { return s.n == 0 })
 }
 
 func sampleDates() []time.Time {
