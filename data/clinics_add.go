@@ -59,9 +59,9 @@ func (tx *Tx) AddSeats(ctx context.Context, c *cohort.Campaign, campaign int, m 
 	}
 	var supply int
 	err = tx.tx.QueryRow(ctx, `
-		INSERT INTO supply AS p (campaign_id, clinic_id, date, block, vaccine, seats, imported) VALUES ($1, $2, $3, $4, $5, $6, 0)
-		ON CONFLICT (campaign_id, clinic_id, date, block, vaccine) DO UPDATE SET seats = p.seats + EXCLUDED.seats RETURNING seats`,
-		campaign, clinic.ID, slot.date, slot.block, slot.vaccine, m.Seats).Scan(&supply)
+		INSERT INTO supply AS p (campaign_id, clinic_id, date, block, vaccine, seats, imported, given) VALUES ($1, $2, $3, $4, $5, $6, 0, CASE WHEN $7 THEN $6 ELSE 0 END)
+		ON CONFLICT (campaign_id, clinic_id, date, block, vaccine) DO UPDATE SET seats = p.seats + EXCLUDED.seats, given = p.given + EXCLUDED.given RETURNING seats`,
+		campaign, clinic.ID, slot.date, slot.block, slot.vaccine, m.Seats, m.Cohort != "").Scan(&supply)
 	if hasCode(err, "23514") {
 		return out, refuse("a slot holds at most 10000 seats")
 	}

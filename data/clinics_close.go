@@ -120,7 +120,7 @@ func (tx *Tx) closeSupply(ctx context.Context, campaign int, clinic ClinicRow, k
 		   WHERE p.campaign_id = $1 AND p.clinic_id = $2 AND ($3 = '' OR p.date = $3::date) AND ($4 = '' OR p.block = $4) AND ($5 = '' OR p.vaccine = $5)
 		     AND p.seats > $6
 		), cut AS (
-		  UPDATE supply p SET seats = $6 FROM hit h
+		  UPDATE supply p SET seats = $6, given = LEAST(p.given, $6) FROM hit h
 		   WHERE p.campaign_id = h.campaign_id AND p.clinic_id = h.clinic_id AND p.date = h.date AND p.block = h.block AND p.vaccine = h.vaccine
 		)
 		SELECT COALESCE(sum(GREATEST(0, LEAST(unpromised, seats - $6))), 0)::int FROM hit`,

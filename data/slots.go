@@ -157,7 +157,7 @@ type madeSlot struct {
 // shareSupply computes the slots of the drafts.
 func (tx *Tx) shareSupply(ctx context.Context, c *cohort.Campaign, campaign int, drafts []int, releases []cohort.Release) ([]madeSlot, error) {
 	rows, err := tx.tx.Query(ctx, `
-		SELECT p.clinic_id, p.date, p.block, p.vaccine, p.seats,
+		SELECT p.clinic_id, p.date, p.block, p.vaccine, p.seats - p.given,
 		       p.seats - COALESCE((SELECT sum(s.seats) FROM slot s JOIN cohort o ON o.id = s.cohort_id
 		                            WHERE o.campaign_id = $1 AND o.state NOT IN ('draft', 'void') AND s.clinic_id = p.clinic_id
 		                              AND s.date = p.date AND s.block = p.block AND s.vaccine = p.vaccine), 0)

@@ -61,6 +61,7 @@ CREATE TABLE supply (
   vaccine     text NOT NULL CHECK (vaccine ~ '^[A-Za-z0-9._-]{1,20}$'),
   seats       int NOT NULL CHECK (seats BETWEEN 0 AND 10000),
   imported    int NOT NULL CHECK (imported BETWEEN 0 AND 10000),     -- as the last file had it; seats differ where an official added or closed some
+  given       int NOT NULL DEFAULT 0 CHECK (given >= 0 AND given <= seats), -- of the seats, given to one cohort by name: not shared out
   PRIMARY KEY (campaign_id, clinic_id, date, block, vaccine)
 );
 
