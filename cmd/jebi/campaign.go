@@ -222,7 +222,12 @@ func (a *app) applyCampaign(ctx context.Context, name string, apply bool) error 
 			_, err := fmt.Fprintf(w, "version %d of campaign %s is this very file\n", answer.Version, c.Key)
 			return err
 		}
-		if err := writeChanges(w, r.Changes); err != nil {
+		if answer.Version == 1 {
+			fmt.Fprintf(w, "a new campaign, %s (times in %s)\n", c.Name.In(c.Languages[0]), c.Zone)
+			for _, x := range c.Cohorts {
+				fmt.Fprintf(w, "+ cohort %s, born %d–%d: %s to %s, draw %s\n", x.Key, x.BirthFrom, x.BirthTo, showMoment(x.Opens, c), showMoment(x.Closes, c), showMoment(x.DrawAt, c))
+			}
+		} else if err := writeChanges(w, r.Changes); err != nil {
 			return err
 		}
 		if r.People > 0 {

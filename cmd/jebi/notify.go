@@ -18,10 +18,11 @@ import (
 
 func newNotifyCommand(a *app) *cobra.Command {
 	c := &cobra.Command{
-		Use:   "notify",
-		Short: "Messages to people: how they stand, send, try again, call off",
-		Args:  cobra.NoArgs,
-		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
+		Use:     "notify",
+		Short:   "Messages to people: how they stand, send, try again, call off",
+		Example: "  jebi notify status",
+		Args:    cobra.NoArgs,
+		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.AddCommand(newNotifyStatusCommand(a), newNotifyDrainCommand(a), newNotifyRetryCommand(a), newNotifyCancelCommand(a))
 	return c

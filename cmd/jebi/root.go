@@ -30,6 +30,7 @@ type app struct {
 	keyFile string // --official-key: Ed25519 key file of the official who acts
 	close   []func()
 	url     string // of the database, once it is known
+	began   bool   // a command runs: what goes wrong now is no fault of the call's words
 }
 
 // run carries out one call of the program and answers its exit code.
@@ -41,11 +42,28 @@ func run(ctx context.Context, args []string, s streams, env func(string) string)
 	root.SetIn(s.in)
 	root.SetOut(s.out)
 	root.SetErr(s.err)
+	a.noteBegin(root)
 	err := root.ExecuteContext(ctx)
+	if err != nil && !a.began {
+		err = usage(err)
+	}
 	if err != nil {
 		fmt.Fprintln(s.err, "jebi:", err)
 	}
 	return exitCode(err)
+}
+
+// noteBegin lets every command note that its words were understood.
+func (a *app) noteBegin(c *cobra.Command) {
+	for _, sub := range c.Commands() {
+		a.noteBegin(sub)
+	}
+	if run := c.RunE; run != nil {
+		c.RunE = func(c *cobra.Command, args []string) error {
+			a.began = true
+			return run(c, args)
+		}
+	}
 }
 
 func (a *app) end() {
@@ -74,9 +92,13 @@ func (a *app) rootCommand() *cobra.Command {
 		newAuditCommand(a),
 		newCampaignCommand(a),
 		newDoctorCommand(a),
+		newDrawCommand(a),
 		newNotifyCommand(a),
+		newOfferCommand(a),
 		newOfficialCommand(a),
+		newResultCommand(a),
 		newSampleCommand(a),
+		newStatsCommand(a),
 		newVersionCommand(a),
 		newWindowCommand(a),
 	)

@@ -11,10 +11,11 @@ import (
 
 func newSampleCommand(a *app) *cobra.Command {
 	c := &cobra.Command{
-		Use:   "sample",
-		Short: "Make the sample campaign's files",
-		Args:  cobra.NoArgs,
-		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
+		Use:     "sample",
+		Short:   "Make the sample campaign's files",
+		Example: "  jebi sample make --from ../shared/data --out data/sample",
+		Args:    cobra.NoArgs,
+		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.AddCommand(newSampleMakeCommand(a))
 	return c
