@@ -90,16 +90,20 @@ const (
 // OfferBatch decides one round of offers: in ticket order, each waiting ticket is considered for its listed
 // choices, and the first slot with enough free seats is held for it. A ticket with a live offer is considered
 // for earlier choices only. While a pool's members at a slot are fewer than its reserve, as many free seats as
-// are missing are kept for the members who wait for it when the batch begins; parties use no reserve. Nothing
+// are missing are kept, in ticket order, for the members who wait for it when the batch begins; parties use no reserve. Nothing
 // that a batch frees is given again in the same batch, so no ticket gets what an earlier one of its class wanted
 // more and was refused. The input is not changed.
 func OfferBatch(in BatchInput) BatchResult {
 	b := newBatch(&in)
-	for _, cancelled := range []bool{true, false} {
-		for i := range in.Waiting {
-			if in.Waiting[i].Cancelled == cancelled {
-				b.consider(i)
-			}
+	for i := range in.Waiting {
+		if in.Waiting[i].Cancelled {
+			b.consider(i)
+		}
+	}
+	b.keepForPools()
+	for i := range in.Waiting {
+		if !in.Waiting[i].Cancelled {
+			b.consider(i)
 		}
 	}
 	return b.result
@@ -109,21 +113,27 @@ type batch struct {
 	in     *BatchInput
 	free   []int32
 	kept   [][]int32 // kept[x][p]: seats of x kept for members of pool p
+	joined [][]int32 // joined[x][p]: members of pool p who were offered x in this batch
 	late   []bool
 	result BatchResult
 }
 
 func newBatch(in *BatchInput) *batch {
 	n := len(in.Slots)
-	b := &batch{in: in, free: make([]int32, n), kept: make([][]int32, n), late: make([]bool, n)}
+	b := &batch{in: in, free: make([]int32, n), kept: make([][]int32, n), joined: make([][]int32, n), late: make([]bool, n)}
 	for x := range in.Slots {
+		b.kept[x], b.joined[x] = make([]int32, len(in.Slots[x].Reserve)), make([]int32, len(in.Slots[x].Reserve))
 		b.free[x] = in.Slots[x].Free
 		b.late[x] = b.deadline(int32(x)).Before(in.Now.Add(in.MinAnswer))
 	}
-	// Seats missing in a pool, but no more than members wait for.
-	for i := range in.Waiting {
-		w := &in.Waiting[i]
-		if w.Pool == 0 || w.Size != 1 || w.Lapses >= MaxLapses {
+	return b
+}
+
+// keepForPools keeps what is missing in pools, in ticket order for members who wait for it, while seats are free.
+func (b *batch) keepForPools() {
+	for i := range b.in.Waiting {
+		w := &b.in.Waiting[i]
+		if w.Cancelled || w.Pool == 0 || w.Size != 1 || w.Lapses >= MaxLapses {
 			continue
 		}
 		counted := map[int32]struct{}{}
@@ -136,23 +146,25 @@ func newBatch(in *BatchInput) *batch {
 			}
 		}
 	}
-	return b
 }
 
-// keep keeps one more seat of x for pool p, if one is missing.
+// keep keeps one more seat of x for pool p, if one is missing there and one is free that is not kept.
 func (b *batch) keep(x int32, p uint16) {
 	s := &b.in.Slots[x]
 	if int(p) >= len(s.Reserve) {
 		return
 	}
-	missing := s.Reserve[p]
+	missing := s.Reserve[p] - b.joined[x][p]
 	if int(p) < len(s.Members) {
 		missing -= s.Members[p]
 	}
-	if b.kept[x] == nil {
-		b.kept[x] = make([]int32, len(s.Reserve))
+	kept := int32(0)
+	for _, n := range b.kept[x] {
+		kept += n
 	}
-	b.kept[x][p] = min(b.kept[x][p]+1, max(missing, 0))
+	if b.kept[x][p] < missing && kept < b.free[x] {
+		b.kept[x][p]++
+	}
 }
 
 // consider offers Waiting[i] the first slot that it can have.
@@ -198,9 +210,6 @@ func (b *batch) refusal(w *Waiting, x int32) SkipReason {
 
 // keptFromOthers is how many seats of x are kept for members of pools other than the ticket's own.
 func (b *batch) keptFromOthers(w *Waiting, x int32) int32 {
-	if w.Cancelled {
-		return 0
-	}
 	kept := int32(0)
 	for p, n := range b.kept[x] {
 		if p != int(w.Pool) || w.Size > 1 {
@@ -218,8 +227,9 @@ func (b *batch) offer(i int, choice, x int32) {
 		o.Second = b.second(x, w.Size)
 		b.free[o.Second] -= int32(w.Size)
 	}
-	if kept := b.kept[x]; w.Size == 1 && int(w.Pool) < len(kept) && kept[w.Pool] > 0 {
-		kept[w.Pool]--
+	if w.Size == 1 && int(w.Pool) < len(b.kept[x]) {
+		b.joined[x][w.Pool]++
+		b.kept[x][w.Pool] = max(0, b.kept[x][w.Pool]-1)
 	}
 	b.result.Offers = append(b.result.Offers, o)
 }

@@ -269,6 +269,9 @@ func checkBatch(t *rapid.T, in *BatchInput, result BatchResult) {
 		if s.Reason == "" {
 			t.Fatalf("a skip without a reason: %+v", s)
 		}
+		if s.Reason == SkipPool && len(result.Offers) == 0 {
+			t.Fatalf("seats are kept for a pool, and no one gets any: %+v", s)
+		}
 		skipped[[2]int32{int32(s.Index), s.Slot}] = true
 	}
 	free := make([]int32, len(in.Slots))
@@ -336,26 +339,29 @@ func checkBatch(t *rapid.T, in *BatchInput, result BatchResult) {
 				}
 			}
 		}
-		// While the pool is not filled, no other gets the seat that a waiting member wants.
-		for p := 1; p < len(s.Reserve) && !w.Cancelled; p++ {
-			if int(w.Pool) == p && w.Size == 1 {
-				continue
-			}
-			members, want := s.Members[p], int32(0)
-			for i := range in.Waiting {
-				m := &in.Waiting[i]
-				if m.Size != 1 || int(m.Pool) != p || m.Doses != 1 || m.Lapses >= MaxLapses || slices.Contains(m.Struck, x) {
-					continue
-				}
-				if got[i] != nil && got[i].Slot == x {
+		// While a pool is not filled, its waiting members come before all but earlier members of others that are not.
+		short := func(p int, before []int) bool {
+			members := s.Members[p]
+			for _, i := range before {
+				if m := &in.Waiting[i]; m.Size == 1 && int(m.Pool) == p && got[i] != nil && got[i].Slot == x {
 					members++
 				}
-				if got[i] == nil && slices.ContainsFunc(m.Choices[:m.wanted()], func(c []int32) bool { return slices.Contains(c, x) }) {
-					want++
-				}
 			}
-			if members < s.Reserve[p] && want > 0 {
-				t.Fatalf("slot %d went to %d while a member of pool %d waits", x, j, p)
+			return members < s.Reserve[p]
+		}
+		own := w.Size == 1 && w.Pool > 0 && short(int(w.Pool), turns[:turn])
+		for p := 1; p < len(s.Reserve) && !w.Cancelled; p++ {
+			if int(w.Pool) == p && w.Size == 1 || !short(p, turns) {
+				continue
+			}
+			for _, i := range turns {
+				m := &in.Waiting[i]
+				// Whoever needs two doses may have found no second seat.
+				waits := got[i] == nil && m.Size == 1 && m.Doses == 1 && int(m.Pool) == p && m.Lapses < MaxLapses && !m.Cancelled &&
+					!slices.Contains(m.Struck, x) && slices.Contains(slices.Concat(m.Choices[:m.wanted()]...), x)
+				if waits && (!own || i < j) {
+					t.Fatalf("slot %d went to %d while %d, a member of pool %d, waits", x, j, i, p)
+				}
 			}
 		}
 		free[x] -= int32(w.Size)
