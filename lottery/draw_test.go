@@ -1,6 +1,7 @@
 package lottery
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
@@ -237,14 +238,14 @@ func rawOrder(leaves []byte, key Hash) []Entity {
 	for i, e := range list {
 		for k := range max(e.Weight, 1) {
 			h := Hash(sum(key[:], e.ID[:], binary.BigEndian.AppendUint16(nil, k)))
-			if k == 0 || h.String() < e.Ticket.String() {
+			if k == 0 || bytes.Compare(h[:], e.Ticket[:]) < 0 {
 				e.Ticket = h
 			}
 		}
 		out[i] = *e
 	}
 	slices.SortFunc(out, func(a, b Entity) int {
-		if c := slices.Compare(a.Ticket[:], b.Ticket[:]); c != 0 {
+		if c := bytes.Compare(a.Ticket[:], b.Ticket[:]); c != 0 {
 			return c
 		}
 		return a.ID.Compare(b.ID)

@@ -10,7 +10,6 @@ package lottery
 
 import (
 	"bytes"
-	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -83,16 +82,37 @@ func fromHex(dst, text []byte) error {
 
 // D is the protocol's hash with domain separation: H("slotdraw/v1/" || tag || 0x00 || x), x the joined parts.
 func D(tag string, parts ...[]byte) Hash {
-	h := sha256.New()
-	h.Write([]byte("slotdraw/v1/"))
-	h.Write([]byte(tag))
-	h.Write([]byte{0})
+	length := len("slotdraw/v1/") + len(tag) + 1
 	for _, p := range parts {
-		h.Write(p)
+		length += len(p)
 	}
-	var out Hash
-	h.Sum(out[:0])
-	return out
+	var memory [192]byte // enough for all but files and ballots, and not on the heap
+	joined := memory[:0]
+	if length > len(memory) {
+		joined = make([]byte, 0, length)
+	}
+	joined = append(append(append(joined, "slotdraw/v1/"...), tag...), 0)
+	for _, p := range parts {
+		joined = append(joined, p...)
+	}
+	return sha256.Sum256(joined)
+}
+
+// keyed is HMAC-SHA256 (RFC 2104) under a key of 32 bytes; with short messages it stays off the heap.
+func keyed(key *[32]byte, message []byte) Hash {
+	var outer [64 + 32]byte
+	var memory [64 + 128]byte
+	inner := memory[:64]
+	for i := range 64 {
+		k := byte(0)
+		if i < len(key) {
+			k = key[i]
+		}
+		inner[i], outer[i] = k^0x36, k^0x5c
+	}
+	h := sha256.Sum256(append(inner, message...))
+	copy(outer[64:], h[:])
+	return sha256.Sum256(outer[:])
 }
 
 // ManifestHash is D("manifest", file bytes); the bytes are hashed raw, never re-encoded.
@@ -122,14 +142,11 @@ func BallotCommit(salt [32]byte, ballot []byte) Hash {
 // PID is the pseudonym of a person in one draw: HMAC-SHA256 under the draw's key, cut to 16 bytes.
 // personID is ASCII without NUL (CheckPersonID).
 func PID(k [32]byte, drawID, personID string) ID {
-	mac := hmac.New(sha256.New, k[:])
-	mac.Write([]byte("slotdraw/v1/pid\x00"))
-	mac.Write([]byte(drawID))
-	mac.Write([]byte{0})
-	mac.Write([]byte(personID))
-	var id ID
-	copy(id[:], mac.Sum(nil))
-	return id
+	var memory [128]byte
+	message := append(memory[:0], "slotdraw/v1/pid\x00"...)
+	message = append(append(append(message, drawID...), 0), personID...)
+	h := keyed(&k, message)
+	return ID(h[:16])
 }
 
 // CheckPersonID says why a person id cannot be hashed to a pid: it is ASCII, not empty, without NUL.

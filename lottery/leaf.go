@@ -1,9 +1,10 @@
 package lottery
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
-	"slices"
+	"runtime"
 )
 
 const (
@@ -52,12 +53,17 @@ func ParseLeaf(b []byte) (Leaf, error) {
 	if b[0] != leafBallot {
 		return Leaf{}, fmt.Errorf("a ballot leaf begins with 01, this with %02x", b[0])
 	}
+	return leafAt(b, 0), nil
+}
+
+func leafAt(leaves []byte, i int) Leaf {
+	b := leaves[i*LeafSize:][:LeafSize]
 	return Leaf{
 		PID:    ID(b[1:17]),
 		GID:    ID(b[17:33]),
 		Weight: binary.BigEndian.Uint16(b[33:35]),
 		Commit: Hash(b[35:67]),
-	}, nil
+	}
 }
 
 // FirstLeaf is leaf 0, which ties the tree to the manifest and the supply.
@@ -73,22 +79,27 @@ func FirstLeaf(manifest, supply Hash) [LeafSize]byte {
 // place. A pid that stands twice, a weight out of 1 … MaxWeight, and a gid that is not that of a party of two
 // to four with exactly these members are errors.
 func Leaves(manifest, supply Hash, leaves []Leaf) ([]byte, error) {
-	if !slices.IsSortedFunc(leaves, comparePID) {
-		slices.SortFunc(leaves, comparePID)
+	keys := make([]sortKey, len(leaves))
+	for i := range leaves {
+		keys[i] = sortKey{prefix(leaves[i].PID[:]), uint32(i)}
 	}
+	keys = sortByPrefix(keys, runtime.GOMAXPROCS(0), func(a, b sortKey) int {
+		return cmp.Or(leaves[a.index].PID.Compare(leaves[b.index].PID), cmp.Compare(a.index, b.index))
+	})
 	out := make([]byte, LeafSize*(len(leaves)+1))
 	first := FirstLeaf(manifest, supply)
 	copy(out, first[:])
-	for i, l := range leaves {
-		l.put(out[LeafSize*(i+1):])
+	for i, k := range keys {
+		leaves[k.index].put(out[LeafSize*(i+1):])
+	}
+	for i := range leaves {
+		leaves[i] = leafAt(out, i+1)
 	}
 	if err := CheckLeaves(out, MaxWeight); err != nil {
 		return nil, err
 	}
 	return out, nil
 }
-
-func comparePID(a, b Leaf) int { return a.PID.Compare(b.PID) }
 
 // CheckLeaves says what is wrong with leaves.bin after leaf 0: a length that is not a multiple of LeafSize, a leaf
 // that is no ballot's, pids that do not strictly ascend, a weight out of 1 … maxWeight, a party that is not one.

@@ -1,8 +1,6 @@
 package lottery
 
 import (
-	"crypto/hmac"
-	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
 	"runtime"
@@ -47,10 +45,10 @@ func ParseOutcomes(file []byte) ([]Outcome, error) {
 
 // ResultSalt is salt′: HMAC-SHA256(K_draw, "slotdraw/v1/result" || 0x00 || id). It is told to the person herself.
 func ResultSalt(k [32]byte, id ID) [32]byte {
-	mac := hmac.New(sha256.New, k[:])
-	mac.Write([]byte("slotdraw/v1/result\x00"))
-	mac.Write(id[:])
-	return [32]byte(mac.Sum(nil))
+	var message [19 + len(id)]byte
+	copy(message[:], "slotdraw/v1/result\x00")
+	copy(message[19:], id[:])
+	return keyed(&k, message[:])
 }
 
 // ResultLeaf is 0x02 || D("result", salt′ || id || u32 slot + 1 || u32 second + 1 || u8 choice).

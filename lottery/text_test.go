@@ -2,6 +2,8 @@ package lottery
 
 import (
 	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
 	"strings"
 	"testing"
 )
@@ -186,4 +188,20 @@ func FuzzParsers(f *testing.F) {
 			t.Error("half a bundle holds")
 		}
 	})
+}
+
+// TestKeyed holds our HMAC against the standard library's, for messages of any length.
+func TestKeyed(t *testing.T) {
+	for n := range 300 {
+		key := sum([]byte{byte(n)})
+		message := bytes.Repeat([]byte{byte(n)}, n)
+		mac := hmac.New(sha256.New, key[:])
+		mac.Write(message)
+		if got := keyed((*[32]byte)(&key), message); !hmac.Equal(got[:], mac.Sum(nil)) {
+			t.Errorf("%d bytes: %s", n, got)
+		}
+		if got, want := D("tag", message, key[:]), sum([]byte("slotdraw/v1/tag\x00"), message, key[:]); got != want {
+			t.Errorf("D of %d bytes: %s, want %s", n, got, want)
+		}
+	}
 }
