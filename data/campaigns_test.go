@@ -350,7 +350,13 @@ func TestWindowPauseResumeExtend(t *testing.T) {
 	if n := pgtest.Value[int](t, h.url, `SELECT count(*) FROM jebi.message WHERE kind = 'window_changed'`); n != 6 {
 		t.Errorf("%d messages, want 3 changes × 2 channels", n)
 	}
+	// A close that comes while the window is paused waits for the end of the pause; nobody is told to answer then.
+	h.must(pause())
 	h.clock(to.Closes)
+	h.must(resume())
+	if n := pgtest.Value[int](t, h.url, `SELECT count(*) FROM jebi.message WHERE kind = 'window_changed'`); n != 8 {
+		t.Errorf("%d messages, want 2 more for the pause and none for the end of it", n)
+	}
 	if err := pause(); !refused(err) {
 		t.Errorf("pause after the close: %v", err)
 	}

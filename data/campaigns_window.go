@@ -59,14 +59,13 @@ func (tx *Tx) PauseWindow(ctx context.Context, cohortID int, reason string, by A
 	})
 }
 
-// ResumeWindow lets a paused window take ballots again, if it is not past.
+// ResumeWindow lets a paused window take ballots again. One whose close came
+// while it was paused is closed by the scheduler then: who wants it to stay
+// open extends it first.
 func (tx *Tx) ResumeWindow(ctx context.Context, cohortID int, reason string, by Actor) (CohortRow, error) {
-	return tx.changeWindow(ctx, cohortID, "resume", reason, by, func(r CohortRow, now time.Time) (string, []any, error) {
-		switch {
-		case r.PausedAt == nil:
+	return tx.changeWindow(ctx, cohortID, "resume", reason, by, func(r CohortRow, _ time.Time) (string, []any, error) {
+		if r.PausedAt == nil {
 			return "", nil, refuse("the window of cohort %s is not paused", r.Key)
-		case !now.Before(r.Closes):
-			return "", nil, refuse("the window of cohort %s would have closed while it was paused: extend it first", r.Key)
 		}
 		return `UPDATE cohort SET paused_at = NULL WHERE id = $1`, []any{cohortID}, nil
 	})
@@ -125,7 +124,7 @@ func (tx *Tx) changeWindow(ctx context.Context, cohortID int, act, reason string
 	if err != nil {
 		return r, err
 	}
-	if err := tx.tellWindow(ctx, r, act, reason); err != nil {
+	if err := tx.tellWindow(ctx, r, act, reason, now); err != nil {
 		return r, err
 	}
 	return r, tx.Audit(ctx, AuditRow{
@@ -141,8 +140,9 @@ func windowAudit(r CohortRow) any {
 	}{r.Times(), r.PausedAt}
 }
 
-// tellWindow puts the change on the board and tells everyone of the cohort.
-func (tx *Tx) tellWindow(ctx context.Context, r CohortRow, act, reason string) error {
+// tellWindow puts the change on the board and tells everyone of the cohort,
+// unless there is nothing left that they could do.
+func (tx *Tx) tellWindow(ctx context.Context, r CohortRow, act, reason string, now time.Time) error {
 	var campaignKey string
 	if err := tx.tx.QueryRow(ctx, `SELECT key FROM campaign WHERE id = $1`, r.Campaign).Scan(&campaignKey); err != nil {
 		return fmt.Errorf("campaign %d: %w", r.Campaign, err)
@@ -155,6 +155,9 @@ func (tx *Tx) tellWindow(ctx context.Context, r CohortRow, act, reason string) e
 	entry, err := tx.Post(ctx, r.Campaign, r.ID, "window", body)
 	if err != nil {
 		return err
+	}
+	if !now.Before(r.Closes) {
+		return nil
 	}
 	people, err := tx.peopleOf(ctx, r.ID)
 	if err != nil {

@@ -80,6 +80,13 @@ func newWindowStopCommand(a *app, verb, short string, do func(*data.Tx, context.
 			if err != nil {
 				return err
 			}
+			now, err := db.Now(ctx)
+			if err != nil {
+				return err
+			}
+			if verb == "resume" && !now.Before(row.Closes) {
+				a.progress("The close of cohort %s came while it was paused: resumed, it closes at once. Extend it first to let people answer.", row.Key)
+			}
 			return a.showWindow(c, row, verb, apply)
 		},
 	}
