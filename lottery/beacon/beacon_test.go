@@ -14,6 +14,8 @@ import (
 	circl "github.com/cloudflare/circl/ecc/bls12381"
 
 	curve "github.com/consensys/gnark-crypto/ecc/bls12-381"
+
+	"jebi/lottery"
 )
 
 const (
@@ -66,6 +68,13 @@ func TestPublishedRounds(t *testing.T) {
 		if err := secondOpinion(c.round, signature, unhex(t, publicKey)); err != nil {
 			t.Errorf("round %d: circl: %v", c.round, err)
 		}
+	}
+}
+
+// TestChain: the package above knows the same chain.
+func TestChain(t *testing.T) {
+	if got := lottery.QuicknetChain().String(); got != Chain {
+		t.Errorf("lottery's chain is %s", got)
 	}
 }
 
