@@ -140,10 +140,11 @@ func migrated(url string) error {
 	return errors.Join(data.Migrate(ctx, url), data.MakeClockMovable(ctx, url))
 }
 
-// newTown has the people p000 … and seats seats in each slot of clinics c1, c2,
+// newTown lets its test run beside others, and has the people p000 … and seats seats in each slot of clinics c1, c2,
 // c3, mornings and afternoons of 26 and 27 July.
 func newTown(t *testing.T, people, seats int) *town {
 	t.Helper()
+	t.Parallel()
 	w := &town{
 		t: t, ctx: t.Context(), people: map[string]int64{}, url: pgtest.Template(t, "cycle", migrated), rand: rand.NewChaCha8([32]byte{1}),
 	}
@@ -278,12 +279,7 @@ func anything() cohort.Choice { return choice("c1 c2 c3", "26 27", "am pm") }
 // saveAll lets everyone answer: her own pick first, then anything.
 func (w *town) saveAll() {
 	w.t.Helper()
-	i := 0
-	for key := range w.people {
-		_ = key
-		i++
-	}
-	for n := range i {
+	for n := range len(w.people) {
 		first := choice(fmt.Sprintf("c%d", n%3+1), fmt.Sprint(26+n%2), []string{"am", "pm"}[n/2%2])
 		choices := []cohort.Choice{first}
 		if n%4 != 0 {
