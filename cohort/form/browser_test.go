@@ -219,6 +219,8 @@ func TestPagesOnScreens(t *testing.T) {
 			s.cookie(&http.Cookie{Name: "lang", Value: "ko"})
 
 			w.at(w.campaign.Cohorts[0].Closes.Add(time.Hour))
+			shot("ko-sign-in-expired", "/window")
+			s.take(w.signedIn())
 			shot("ko-window-closed", "/window")
 			shot("ko-result-pending", "/result")
 			w.publish(w.person("P1"))
@@ -291,7 +293,7 @@ func TestKeyboardOnly(t *testing.T) {
 	enter("/window")
 	tab("희망 적기")
 	enter("/ballot")
-	tab("첫 번째 희망 적기")
+	tab("1순위 희망 적기")
 	enter("/ballot/choice/1")
 	tab("district|") // the district is chosen: that of her home
 	tab("dates|2021-07-26")

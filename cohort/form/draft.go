@@ -60,24 +60,12 @@ func wishOf(c cohort.Choice) wish {
 	return w
 }
 
-// choice is the wish with its clinics worked out.
+// choice is the wish with its clinics worked out. A clinic that was named
+// stays, though it may have no slots any more, so that its flaw is shown.
 func (w wish) choice(p places) cohort.Choice {
-	c := cohort.Choice{Target: w.target(), Dates: slices.Clone(w.Dates), Parts: slices.Clone(w.Parts)}
-	switch w.Kind {
-	case "district":
-		for _, k := range p.clinics {
-			if k.District == w.District {
-				c.Clinics = append(c.Clinics, k.Key)
-			}
-		}
-	case "near":
-		for _, k := range p.clinics {
-			if k.known && k.metres <= float64(w.Metres) {
-				c.Clinics = append(c.Clinics, k.Key)
-			}
-		}
-	default:
-		c.Clinics = slices.Clone(w.Clinics)
+	c := cohort.Choice{Target: w.target(), Clinics: slices.Clone(w.Clinics), Dates: slices.Clone(w.Dates), Parts: slices.Clone(w.Parts)}
+	if w.Kind != "clinics" {
+		c.Clinics = cohort.TargetClinics(c.Target, nil, p.sites, p.home)
 	}
 	return c
 }

@@ -3,7 +3,6 @@ package form
 import (
 	"cmp"
 	"context"
-	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -22,6 +21,8 @@ type places struct {
 	dates   []string
 	parts   []string
 	offered cohort.Offered
+	sites   []cohort.Site
+	home    *[2]float64 // nil: not known
 }
 
 // place is a clinic with its distance from the person's home.
@@ -54,6 +55,9 @@ func (f *Form) places(v *visit) (places, error) {
 		return places{}, err
 	}
 	p := places{offered: s.offered}
+	if v.session.Lat != nil && v.session.Lon != nil {
+		p.home = &[2]float64{*v.session.Lat, *v.session.Lon}
+	}
 	dates, parts := map[string]bool{}, map[string]bool{}
 	for _, c := range s.clinics {
 		slots, ok := s.offered[c.Key]
@@ -65,10 +69,11 @@ func (f *Form) places(v *visit) (places, error) {
 			dates[date], parts[part] = true, true
 		}
 		k := place{ClinicRow: c}
-		if v.session.Lat != nil && v.session.Lon != nil {
-			k.known, k.metres = true, distance(*v.session.Lat, *v.session.Lon, c.Lat, c.Lon)
+		if p.home != nil {
+			k.known, k.metres = true, cohort.Distance(p.home[0], p.home[1], c.Lat, c.Lon)
 		}
 		p.clinics = append(p.clinics, k)
+		p.sites = append(p.sites, cohort.Site{Key: c.Key, District: c.District, Lat: c.Lat, Lon: c.Lon})
 	}
 	slices.SortStableFunc(p.clinics, func(a, b place) int {
 		return cmp.Or(cmp.Compare(a.metres, b.metres), cmp.Compare(a.Name, b.Name))
@@ -158,11 +163,3 @@ func (k place) matches(words []string, district string) bool {
 }
 
 func plainSearch(s string) string { return strings.ToLower(norm.NFKC.String(s)) }
-
-// distance is metres between two points on the globe (haversine).
-func distance(lat1, lon1, lat2, lon2 float64) float64 {
-	const earth, rad = 6371008.8, math.Pi / 180
-	dLat, dLon := (lat2-lat1)*rad, (lon2-lon1)*rad
-	a := math.Sin(dLat/2)*math.Sin(dLat/2) + math.Cos(lat1*rad)*math.Cos(lat2*rad)*math.Sin(dLon/2)*math.Sin(dLon/2)
-	return 2 * earth * math.Asin(math.Min(1, math.Sqrt(a)))
-}

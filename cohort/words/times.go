@@ -89,12 +89,12 @@ func (b *Book) Lasting(lang string, d time.Duration) string {
 	return b.Text(lang, "time.minutes", map[string]any{"n": max(1, int(d/time.Minute))})
 }
 
-// Distance writes metres: "850 m", "1.2 km".
+// Distance writes metres: "850 m", "1.2 km", "2 km".
 func (b *Book) Distance(lang string, metres float64) string {
 	if metres < 995 {
 		return b.Text(lang, "time.metres", map[string]any{"n": max(10, int(metres/10+0.5)*10)})
 	}
-	return b.Text(lang, "time.kilometres", map[string]any{"n": strconv.FormatFloat(metres/1000, 'f', 1, 64)})
+	return b.Text(lang, "time.kilometres", map[string]any{"n": strings.TrimSuffix(strconv.FormatFloat(metres/1000, 'f', 1, 64), ".0")})
 }
 
 // Number writes a whole number with separators: "27,600".

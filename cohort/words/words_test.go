@@ -81,6 +81,7 @@ func TestTimes(t *testing.T) {
 		{b.Lasting("ko", 3*time.Hour), "3시간"},
 		{b.Distance("en", 846), "850 m"},
 		{b.Distance("ko", 1240), "1.2km"},
+		{b.Distance("en", 2000), "2 km"},
 		{b.Number("en", 1234567), "1,234,567"},
 		{b.Number("ko", -1000), "-1,000"},
 		{b.Number("ko", 999), "999"},
