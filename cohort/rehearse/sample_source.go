@@ -8,14 +8,14 @@ import (
 	"strconv"
 )
 
-// table is a CSV file with a header, by column name.
-type table struct {
+// list is a CSV file with a header, by column name.
+type list struct {
 	name string
 	col  map[string]int
 	rows [][]string
 }
 
-func readTable(dir, name string) (*table, error) {
+func readTable(dir, name string) (*list, error) {
 	f, err := os.Open(filepath.Join(dir, name))
 	if err != nil {
 		return nil, err
@@ -28,7 +28,7 @@ func readTable(dir, name string) (*table, error) {
 	if len(rows) == 0 {
 		return nil, fmt.Errorf("%s: empty", name)
 	}
-	t := &table{name: name, col: map[string]int{}, rows: rows[1:]}
+	t := &list{name: name, col: map[string]int{}, rows: rows[1:]}
 	for i, c := range rows[0] {
 		t.col[c] = i
 	}
@@ -36,7 +36,7 @@ func readTable(dir, name string) (*table, error) {
 }
 
 // need says which of the columns are missing.
-func (t *table) need(columns ...string) error {
+func (t *list) need(columns ...string) error {
 	for _, c := range columns {
 		if _, ok := t.col[c]; !ok {
 			return fmt.Errorf("%s: no column %q", t.name, c)
@@ -45,9 +45,9 @@ func (t *table) need(columns ...string) error {
 	return nil
 }
 
-func (t *table) get(row []string, column string) string { return row[t.col[column]] }
+func (t *list) get(row []string, column string) string { return row[t.col[column]] }
 
-func (t *table) number(row []string, column string) (int, error) {
+func (t *list) number(row []string, column string) (int, error) {
 	n, err := strconv.Atoi(t.get(row, column))
 	if err != nil {
 		return 0, fmt.Errorf("%s: column %s: %q is no whole number", t.name, column, t.get(row, column))
@@ -56,7 +56,7 @@ func (t *table) number(row []string, column string) (int, error) {
 }
 
 // where gives the rows with this value in the column.
-func (t *table) where(column, value string) [][]string {
+func (t *list) where(column, value string) [][]string {
 	var rows [][]string
 	for _, r := range t.rows {
 		if t.get(r, column) == value {
