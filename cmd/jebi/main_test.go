@@ -61,7 +61,7 @@ func TestScripts(t *testing.T) {
 				pgtest.Exec(s.Value("t").(testing.TB), s.Value("url").(string), `UPDATE jebi.clock_shift SET shift = $1 - clock_timestamp()`, at)
 			},
 			"sql": func(s *testscript.TestScript, _ bool, args []string) {
-				pgtest.Exec(s.Value("t").(testing.TB), s.Value("url").(string), args[0])
+				pgtest.Exec(s.Value("t").(testing.TB), s.Value("url").(string), `SET search_path = jebi; `+args[0])
 			},
 			"owner": func(s *testscript.TestScript, _ bool, args []string) {
 				pgtest.Exec(s.Value("t").(testing.TB), s.Value("url").(string), `SET ROLE jebi_owner; ALTER TABLE jebi.audit DISABLE TRIGGER USER; ALTER TABLE jebi.seal DISABLE TRIGGER USER; `+args[0])
