@@ -85,7 +85,7 @@ func (m mutant) try(ctx context.Context) (string, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, perMutant)
 	defer cancel()
-	test := exec.CommandContext(ctx, "go", "test", "-overlay", list, "-count=1", "-failfast", "-vet=off", "./lottery")
+	test := exec.CommandContext(ctx, "go", "test", "-overlay", list, "-count=1", "-failfast", "-vet=off", "./lottery", "-rapid.nofailfile")
 	out, err := test.CombinedOutput()
 	switch {
 	case ctx.Err() == context.DeadlineExceeded:
