@@ -325,22 +325,6 @@ func (w *town) randomness() {
 	}
 }
 
-// drawn brings the town to its published result.
-func (w *town) drawn() {
-	w.t.Helper()
-	w.announce()
-	w.at("2021-07-14 09:00")
-	w.tick()
-	w.saveAll()
-	w.at("2021-07-16 18:00")
-	w.tick()
-	w.is(cohort.Frozen)
-	w.randomness()
-	w.at("2021-07-17 14:00")
-	w.tick()
-	w.is(cohort.Published)
-}
-
 func (w *town) count(sql string, args ...any) int {
 	w.t.Helper()
 	return pgtest.Value[int](w.t, w.url, sql, args...)
