@@ -149,7 +149,7 @@ func (s *Service) Save(ctx context.Context, r Request) (Receipt, error) {
 	choices, err := s.normalize(ctx, r)
 	if err != nil {
 		// Who may not answer at all is told so before what is wrong with the choices.
-		if e := s.mayAnswer(ctx, r); e != nil {
+		if e := s.mayAnswer(ctx, r, false); e != nil {
 			return Receipt{}, e
 		}
 		return Receipt{}, err
@@ -175,6 +175,33 @@ func (s *Service) Check(ctx context.Context, r Request) ([]cohort.Choice, error)
 		return nil, err
 	}
 	return s.normalize(ctx, r)
+}
+
+// Allowed answers the error that Save would answer now, without saving: for
+// those who want to see first what would be done.
+func (s *Service) Allowed(ctx context.Context, r Request) error {
+	if err := r.check(); err != nil {
+		return err
+	}
+	if err := s.place(ctx, &r); err != nil {
+		return err
+	}
+	if err := s.mayAnswer(ctx, r, false); err != nil {
+		return err
+	}
+	_, err := s.normalize(ctx, r)
+	return err
+}
+
+// MayWithdraw answers the error that Withdraw would answer now.
+func (s *Service) MayWithdraw(ctx context.Context, r Request) error {
+	if err := r.check(); err != nil {
+		return err
+	}
+	if err := s.place(ctx, &r); err != nil {
+		return err
+	}
+	return s.mayAnswer(ctx, r, true)
 }
 
 func (r Request) check() error {
@@ -245,12 +272,12 @@ func (s *Service) normalize(ctx context.Context, r Request) ([]cohort.Choice, er
 
 // mayAnswer answers *Closed or *NotEligible where the person could not save
 // anything now.
-func (s *Service) mayAnswer(ctx context.Context, r Request) error {
+func (s *Service) mayAnswer(ctx context.Context, r Request, withdraw bool) error {
 	var refused error
 	err := s.cfg.DB.Tx(ctx, func(tx *data.Tx) error {
 		w, voters, err := tx.Window(ctx, r.Cohort, []int64{r.Person})
 		if err == nil {
-			_, refused = admit(w, voters, &item{person: r.Person, request: r})
+			_, refused = admit(w, voters, &item{person: r.Person, request: r, withdraw: withdraw})
 		}
 		return err
 	})
