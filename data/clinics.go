@@ -51,3 +51,48 @@ func (db *DB) Clinics(ctx context.Context, campaign int) (cs []ClinicRow, err er
 	err = db.ReadTx(ctx, func(tx *Tx) error { cs, err = tx.Clinics(ctx, campaign); return err })
 	return cs, err
 }
+
+// ClinicLoad is a clinic with its seats over all slots of the cohorts.
+type ClinicLoad struct {
+	ClinicRow
+	Slots int `json:"slots"`
+	Seats int `json:"seats"`
+	Used  int `json:"used"` // somebody has the place
+	Held  int `json:"held"` // on offer
+}
+
+// ClinicLoads lists a campaign's clinics with their seats, by key.
+func (tx *Tx) ClinicLoads(ctx context.Context, campaign int) ([]ClinicLoad, error) {
+	clinics, err := tx.Clinics(ctx, campaign)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := tx.tx.Query(ctx, `
+		SELECT s.clinic_id, count(*)::int, sum(s.seats)::int, sum(s.used)::int, sum(s.held)::int
+		  FROM slot s JOIN cohort c ON c.id = s.cohort_id WHERE s.campaign_id = $1 AND c.state <> 'void' GROUP BY s.clinic_id`, campaign)
+	type sum struct{ clinic, slots, seats, used, held int }
+	sums, err := many(rows, err, func(row pgx.CollectableRow) (s sum, err error) {
+		return s, row.Scan(&s.clinic, &s.slots, &s.seats, &s.used, &s.held)
+	}, fmt.Sprintf("seats of campaign %d", campaign))
+	if err != nil {
+		return nil, err
+	}
+	loads := make([]ClinicLoad, len(clinics))
+	at := map[int]int{}
+	for i, c := range clinics {
+		loads[i].ClinicRow = c
+		at[c.ID] = i
+	}
+	for _, s := range sums {
+		l := &loads[at[s.clinic]]
+		l.Slots, l.Seats, l.Used, l.Held = s.slots, s.seats, s.used, s.held
+	}
+	return loads, nil
+}
+
+// ClinicSlots lists the slots of a clinic over all cohorts, by date, block,
+// vaccine and cohort.
+func (tx *Tx) ClinicSlots(ctx context.Context, clinic int) ([]SlotRow, error) {
+	rows, err := tx.tx.Query(ctx, selectSlot+` WHERE s.clinic_id = $1 ORDER BY s.date, s.block, s.vaccine COLLATE "C", s.second, s.cohort_id`, clinic)
+	return many(rows, err, scanSlot, fmt.Sprintf("slots of clinic %d", clinic))
+}

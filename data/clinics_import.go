@@ -13,43 +13,62 @@ import (
 func (db *DB) ImportClinics(ctx context.Context, c *cohort.Campaign, campaign int, lines Lines, actor Actor, apply bool) (ImportReport, error) {
 	r := ImportReport{Kind: "clinics"}
 	err := db.importTx(ctx, campaign, apply, func(tx *Tx) error {
-		_, err := tx.tx.Exec(ctx, `
-			CREATE TEMP TABLE stage (row int, key text, name text, name_en text, kind text, address text, district text,
-			  lat double precision, lon double precision, phone text, email text, hours text, bring text, row_hash bytea) ON COMMIT DROP`)
-		if err != nil {
-			return fmt.Errorf("import clinics: %w", err)
-		}
-		columns := []string{"row", "key", "name", "name_en", "kind", "address", "district", "lat", "lon", "phone", "email", "hours", "bring", "row_hash"}
-		if err := tx.stage(ctx, "stage", columns, lines, &r, ClinicColumns(), clinicReader(c)); err != nil {
-			return err
-		}
-		if err := tx.doubles(ctx, &r, "stage", "key", "key"); err != nil {
-			return fmt.Errorf("import clinics: %w", err)
-		}
-		if err := r.finish(); err != nil {
-			return err
-		}
-		err = tx.tx.QueryRow(ctx, `
-			SELECT count(*) FILTER (WHERE c.id IS NULL), count(*) FILTER (WHERE c.row_hash <> s.row_hash), count(*) FILTER (WHERE c.row_hash = s.row_hash)
-			  FROM stage s LEFT JOIN clinic c ON c.campaign_id = $1 AND c.key = s.key`, campaign).Scan(&r.New, &r.Changed, &r.Same)
-		if err != nil || !apply || r.New+r.Changed == 0 {
-			return err
-		}
-		_, err = tx.tx.Exec(ctx, `
-			INSERT INTO clinic AS c (campaign_id, key, name, name_en, kind, address, district, lat, lon, phone, email, hours, bring, row_hash)
-			SELECT $1, key, name, name_en, kind, address, district, lat, lon, phone, email, hours, bring, row_hash FROM stage ORDER BY row
-			ON CONFLICT (campaign_id, key) DO UPDATE
-			  SET name = EXCLUDED.name, name_en = EXCLUDED.name_en, kind = EXCLUDED.kind, address = EXCLUDED.address,
-			      district = EXCLUDED.district, lat = EXCLUDED.lat, lon = EXCLUDED.lon, phone = EXCLUDED.phone,
-			      email = EXCLUDED.email, hours = EXCLUDED.hours, bring = EXCLUDED.bring, row_hash = EXCLUDED.row_hash
-			WHERE c.row_hash <> EXCLUDED.row_hash`, campaign)
-		if err != nil {
-			return fmt.Errorf("import clinics: %w", withoutValues(err))
-		}
-		return tx.auditImport(ctx, campaign, actor, &r)
+		return tx.importClinics(ctx, c, campaign, lines, actor, apply, &r)
 	})
 	r.Applied = err == nil && apply
 	return r, err
+}
+
+// ImportClinicsAndSupply is ImportClinics and ImportSupply in one: where either
+// file has errors, neither is taken in.
+func (db *DB) ImportClinicsAndSupply(ctx context.Context, c *cohort.Campaign, campaign int, clinics, supply Lines, actor Actor, apply bool) (ImportReport, ImportReport, error) {
+	k, s := ImportReport{Kind: "clinics"}, ImportReport{Kind: "supply"}
+	err := db.importTx(ctx, campaign, apply, func(tx *Tx) error {
+		if err := tx.importClinics(ctx, c, campaign, clinics, actor, true, &k); err != nil {
+			return err
+		}
+		return tx.importSupply(ctx, c, campaign, supply, actor, true, &s)
+	})
+	k.Applied = err == nil && apply
+	s.Applied = k.Applied
+	return k, s, err
+}
+
+func (tx *Tx) importClinics(ctx context.Context, c *cohort.Campaign, campaign int, lines Lines, actor Actor, apply bool, r *ImportReport) error {
+	_, err := tx.tx.Exec(ctx, `
+		DROP TABLE IF EXISTS pg_temp.stage; CREATE TEMP TABLE stage (row int, key text, name text, name_en text, kind text, address text, district text,
+		  lat double precision, lon double precision, phone text, email text, hours text, bring text, row_hash bytea) ON COMMIT DROP`)
+	if err != nil {
+		return fmt.Errorf("import clinics: %w", err)
+	}
+	columns := []string{"row", "key", "name", "name_en", "kind", "address", "district", "lat", "lon", "phone", "email", "hours", "bring", "row_hash"}
+	if err := tx.stage(ctx, "stage", columns, lines, r, ClinicColumns(), clinicReader(c)); err != nil {
+		return err
+	}
+	if err := tx.doubles(ctx, r, "stage", "key", "key"); err != nil {
+		return fmt.Errorf("import clinics: %w", err)
+	}
+	if err := r.finish(); err != nil {
+		return err
+	}
+	err = tx.tx.QueryRow(ctx, `
+		SELECT count(*) FILTER (WHERE c.id IS NULL), count(*) FILTER (WHERE c.row_hash <> s.row_hash), count(*) FILTER (WHERE c.row_hash = s.row_hash)
+		  FROM stage s LEFT JOIN clinic c ON c.campaign_id = $1 AND c.key = s.key`, campaign).Scan(&r.New, &r.Changed, &r.Same)
+	if err != nil || !apply || r.New+r.Changed == 0 {
+		return err
+	}
+	_, err = tx.tx.Exec(ctx, `
+		INSERT INTO clinic AS c (campaign_id, key, name, name_en, kind, address, district, lat, lon, phone, email, hours, bring, row_hash)
+		SELECT $1, key, name, name_en, kind, address, district, lat, lon, phone, email, hours, bring, row_hash FROM stage ORDER BY row
+		ON CONFLICT (campaign_id, key) DO UPDATE
+		  SET name = EXCLUDED.name, name_en = EXCLUDED.name_en, kind = EXCLUDED.kind, address = EXCLUDED.address,
+		      district = EXCLUDED.district, lat = EXCLUDED.lat, lon = EXCLUDED.lon, phone = EXCLUDED.phone,
+		      email = EXCLUDED.email, hours = EXCLUDED.hours, bring = EXCLUDED.bring, row_hash = EXCLUDED.row_hash
+		WHERE c.row_hash <> EXCLUDED.row_hash`, campaign)
+	if err != nil {
+		return fmt.Errorf("import clinics: %w", withoutValues(err))
+	}
+	return tx.auditImport(ctx, campaign, actor, r)
 }
 
 // The places of ClinicColumns.
@@ -86,7 +105,9 @@ func clinicReader(c *cohort.Campaign) func(*fields) ([]any, bool) {
 		name, nameEn, address := f.short(clinicName, true), f.short(clinicNameEn, false), f.short(clinicAddress, false)
 		hours, bring := f.short(clinicHours, false), f.short(clinicBring, false)
 		if f.bad {
-			return nil, false
+			v := make([]any, 14)
+			v[0], v[1] = f.line.Row, key
+			return v, key != ""
 		}
 		phoneText, emailText := valueOr(phone, ""), valueOr(email, "")
 		h.begin(0)

@@ -76,6 +76,8 @@ type ImportReport struct {
 	Seats   int            `json:"seats,omitempty"`   // in the file
 	Errors  []ImportError  `json:"errors,omitempty"`  // all of them, by row and column
 	More    int            `json:"more,omitempty"`    // errors beyond the first million, only counted
+
+	layout []Column
 }
 
 // ErrFlawed says that a file was refused as a whole: its report lists why.
@@ -98,7 +100,15 @@ func (r *ImportReport) addOther(row int, column, code string, other int) {
 
 // finish sorts the errors and says whether there are any.
 func (r *ImportReport) finish() error {
-	slices.SortStableFunc(r.Errors, func(a, b ImportError) int { return cmp.Compare(a.Row, b.Row) })
+	place := func(e ImportError) int {
+		if k := slices.IndexFunc(r.layout, func(c Column) bool { return c.Name == e.Column }); k >= 0 {
+			return k
+		}
+		return len(r.layout)
+	}
+	slices.SortStableFunc(r.Errors, func(a, b ImportError) int {
+		return cmp.Or(cmp.Compare(a.Row, b.Row), cmp.Compare(place(a), place(b)))
+	})
 	if len(r.Errors) > 0 {
 		return ErrFlawed
 	}
@@ -133,9 +143,11 @@ func (db *DB) importTx(ctx context.Context, campaign int, apply bool, f func(*Tx
 	return err
 }
 
-// stage streams the good rows of a file into a table; read turns a line into
-// its values, or reports what is wrong and answers false.
+// stage streams the rows of a file into a table; read turns a line into its
+// values, and reports what is wrong. Of a row with errors it gives what tells
+// it from others, for the checks that the database makes, or answers false.
 func (tx *Tx) stage(ctx context.Context, table string, columns []string, lines Lines, r *ImportReport, layout []Column, read func(*fields) ([]any, bool)) error {
+	r.layout = layout
 	next, stop := iter.Pull2(lines)
 	defer stop()
 	head, err, ok := next()
@@ -193,7 +205,7 @@ type staging struct {
 	err    error
 }
 
-// Next reads on to the next good row.
+// Next reads on to the next row that can be told from others.
 func (s *staging) Next() bool {
 	for {
 		line, err, ok := s.next()
@@ -207,14 +219,12 @@ func (s *staging) Next() bool {
 			continue
 		}
 		s.report.Rows++
-		before := len(s.report.Errors)
 		if ok = s.fields.begin(line); ok {
 			s.values, ok = s.read(&s.fields)
 		}
-		if ok && !s.fields.bad {
+		if ok {
 			return true
 		}
-		s.fields.sort(s.report.Errors[before:])
 	}
 }
 
@@ -244,10 +254,11 @@ func (l Line) blank() bool {
 	return len(l.Flaws) == 0
 }
 
-// doubles reports rows of the staged table whose key stands in an earlier row too.
+// doubles reports rows of the staged table whose key, one or more columns,
+// stands in an earlier row too.
 func (tx *Tx) doubles(ctx context.Context, r *ImportReport, table, key, column string) error {
 	rows, err := tx.tx.Query(ctx, `
-		SELECT row, first FROM (SELECT row, min(row) OVER (PARTITION BY `+key+`) AS first FROM `+table+`) d
+		SELECT row, first FROM (SELECT row, min(row) OVER (PARTITION BY `+key+`) AS first FROM `+table+` WHERE (`+key+`) IS NOT NULL) d
 		 WHERE row <> first ORDER BY row`)
 	if err != nil {
 		return err

@@ -152,17 +152,6 @@ func (f *fields) begin(l Line) bool {
 	return true
 }
 
-// sort brings the errors of a row into the layout's order.
-func (f *fields) sort(errors []ImportError) {
-	place := func(e ImportError) int {
-		if k := slices.IndexFunc(f.layout, func(c Column) bool { return c.Name == e.Column }); k >= 0 {
-			return k
-		}
-		return len(f.layout)
-	}
-	slices.SortStableFunc(errors, func(a, b ImportError) int { return place(a) - place(b) })
-}
-
 func (f *fields) has(column int) bool { return f.at[column] >= 0 }
 
 // cell gives the cleaned text of the layout's column, "" where it is absent.

@@ -93,10 +93,10 @@ func TestAllErrorsByRowAndColumnAndNothingHalfDone(t *testing.T) {
 				"P8,a\"b,1962-01-01\n" +
 				"P9,넷,2999-01-01,,,,,,,,,too many\n",
 			"6 name empty_cell;6 birth_date date;6 phone phone;6 email email;6 lat position;6 groups groups;6 language language;" +
-				"7 district district;8 key key;8 name control;8 birth_date date;9 name not_utf8;9 birth_date date_range;10  quote;11 birth_date date_range;11 column 12 (L) extra_cell;",
+				"7 key twice;7 district district;8 key key;8 name control;8 birth_date date;9 name not_utf8;9 birth_date date_range;10  quote;11 birth_date date_range;11 column 12 (L) extra_cell;",
 		},
 		{"double key", r.db.ImportPeople, "key,name,birth_date\nP1,a,1962-01-01\nP2,b,1962-01-01\nP1,c,1963-01-01\n", "4 key twice;"},
-		{"header", r.db.ImportPeople, "key,phnoe,name,name\n김하나,1,2,3\n", "1 column 2 (B) unknown_column;1 name column_twice;1 birth_date missing_column;"},
+		{"header", r.db.ImportPeople, "key,phnoe,name,name\n김하나,1,2,3\n", "1 name column_twice;1 birth_date missing_column;1 column 2 (B) unknown_column;"},
 		{"nothing", r.db.ImportPeople, "", "0  empty;"},
 		{"only a header", r.db.ImportPeople, "key,name,birth_date\n\n,,\n", "0  empty;"},
 		{"another code page", r.db.ImportPeople, "\xff\xfek\x00", "1  not_utf8;"},

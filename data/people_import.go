@@ -134,7 +134,9 @@ func (p *listed) facts() cohort.PersonFacts {
 func (r *personReader) values(f *fields) ([]any, bool) {
 	p, ok := r.read(f)
 	if !ok {
-		return nil, false
+		v := make([]any, len(r.columns()))
+		v[0], v[1] = f.line.Row, p.key
+		return v, p.key != ""
 	}
 	own := r.campaign.CohortFor(p.facts())
 	if own == nil {

@@ -16,52 +16,56 @@ import (
 func (db *DB) ImportSupply(ctx context.Context, c *cohort.Campaign, campaign int, lines Lines, actor Actor, apply bool) (ImportReport, error) {
 	r := ImportReport{Kind: "supply"}
 	err := db.importTx(ctx, campaign, apply, func(tx *Tx) error {
-		_, err := tx.tx.Exec(ctx, `
-			CREATE TEMP TABLE stage (row int, clinic text, date date, block text, vaccine text, seats int) ON COMMIT DROP`)
-		if err != nil {
-			return fmt.Errorf("import supply: %w", err)
-		}
-		if err := tx.stage(ctx, "stage", []string{"row", "clinic", "date", "block", "vaccine", "seats"}, lines, &r, SupplyColumns(), supplyReader(c)); err != nil {
-			return err
-		}
-		if err := tx.checkSupply(ctx, c, campaign, &r); err != nil {
-			return fmt.Errorf("import supply: %w", err)
-		}
-		if err := r.finish(); err != nil {
-			return err
-		}
-		err = tx.tx.QueryRow(ctx, `
-			SELECT count(*) FILTER (WHERE p.clinic_id IS NULL), count(*) FILTER (WHERE p.imported <> s.seats), count(*) FILTER (WHERE p.imported = s.seats), COALESCE(sum(s.seats), 0)
-			  FROM stage s JOIN clinic c ON c.campaign_id = $1 AND c.key = s.clinic
-			  LEFT JOIN supply p ON p.campaign_id = $1 AND p.clinic_id = c.id AND p.date = s.date AND p.block = s.block AND p.vaccine = s.vaccine`,
-			campaign).Scan(&r.New, &r.Changed, &r.Same, &r.Seats)
-		if err != nil || !apply {
-			return err
-		}
-		if r.New+r.Changed > 0 {
-			_, err = tx.tx.Exec(ctx, `
-				INSERT INTO supply AS p (campaign_id, clinic_id, date, block, vaccine, seats, imported)
-				SELECT $1, c.id, s.date, s.block, s.vaccine, s.seats, s.seats FROM stage s JOIN clinic c ON c.campaign_id = $1 AND c.key = s.clinic
-				ON CONFLICT (campaign_id, clinic_id, date, block, vaccine) DO UPDATE SET seats = EXCLUDED.seats, imported = EXCLUDED.imported
-				WHERE p.imported <> EXCLUDED.imported`, campaign)
-			if err != nil {
-				return fmt.Errorf("import supply: %w", withoutValues(err))
-			}
-		}
-		changed, err := tx.MakeSlots(ctx, c, campaign)
-		if err != nil {
-			return err
-		}
-		if err := tx.tx.QueryRow(ctx, `SELECT count(*) FROM slot s JOIN cohort c ON c.id = s.cohort_id WHERE c.campaign_id = $1 AND c.state = 'draft'`, campaign).Scan(&r.Slots); err != nil {
-			return err
-		}
-		if r.New+r.Changed == 0 && !changed {
-			return nil
-		}
-		return tx.auditImport(ctx, campaign, actor, &r)
+		return tx.importSupply(ctx, c, campaign, lines, actor, apply, &r)
 	})
 	r.Applied = err == nil && apply
 	return r, err
+}
+
+func (tx *Tx) importSupply(ctx context.Context, c *cohort.Campaign, campaign int, lines Lines, actor Actor, apply bool, r *ImportReport) error {
+	_, err := tx.tx.Exec(ctx, `
+		DROP TABLE IF EXISTS pg_temp.stage; CREATE TEMP TABLE stage (row int, clinic text, date date, block text, vaccine text, seats int) ON COMMIT DROP`)
+	if err != nil {
+		return fmt.Errorf("import supply: %w", err)
+	}
+	if err := tx.stage(ctx, "stage", []string{"row", "clinic", "date", "block", "vaccine", "seats"}, lines, r, SupplyColumns(), supplyReader(c)); err != nil {
+		return err
+	}
+	if err := tx.checkSupply(ctx, c, campaign, r); err != nil {
+		return fmt.Errorf("import supply: %w", err)
+	}
+	if err := r.finish(); err != nil {
+		return err
+	}
+	err = tx.tx.QueryRow(ctx, `
+		SELECT count(*) FILTER (WHERE p.clinic_id IS NULL), count(*) FILTER (WHERE p.imported <> s.seats), count(*) FILTER (WHERE p.imported = s.seats), COALESCE(sum(s.seats), 0)
+		  FROM stage s JOIN clinic c ON c.campaign_id = $1 AND c.key = s.clinic
+		  LEFT JOIN supply p ON p.campaign_id = $1 AND p.clinic_id = c.id AND p.date = s.date AND p.block = s.block AND p.vaccine = s.vaccine`,
+		campaign).Scan(&r.New, &r.Changed, &r.Same, &r.Seats)
+	if err != nil || !apply {
+		return err
+	}
+	if r.New+r.Changed > 0 {
+		_, err = tx.tx.Exec(ctx, `
+		INSERT INTO supply AS p (campaign_id, clinic_id, date, block, vaccine, seats, imported)
+		SELECT $1, c.id, s.date, s.block, s.vaccine, s.seats, s.seats FROM stage s JOIN clinic c ON c.campaign_id = $1 AND c.key = s.clinic
+		ON CONFLICT (campaign_id, clinic_id, date, block, vaccine) DO UPDATE SET seats = EXCLUDED.seats, imported = EXCLUDED.imported
+		WHERE p.imported <> EXCLUDED.imported`, campaign)
+		if err != nil {
+			return fmt.Errorf("import supply: %w", withoutValues(err))
+		}
+	}
+	changed, err := tx.MakeSlots(ctx, c, campaign)
+	if err != nil {
+		return err
+	}
+	if err := tx.tx.QueryRow(ctx, `SELECT count(*) FROM slot s JOIN cohort c ON c.id = s.cohort_id WHERE c.campaign_id = $1 AND c.state = 'draft'`, campaign).Scan(&r.Slots); err != nil {
+		return err
+	}
+	if r.New+r.Changed == 0 && !changed {
+		return nil
+	}
+	return tx.auditImport(ctx, campaign, actor, r)
 }
 
 // The places of SupplyColumns.
@@ -95,7 +99,7 @@ func supplyReader(c *cohort.Campaign) func(*fields) ([]any, bool) {
 			f.check(supplySeats, code)
 		}
 		if f.bad {
-			return nil, false
+			return []any{f.line.Row, clinic, nil, nil, nil, nil}, clinic != ""
 		}
 		return []any{f.line.Row, clinic, date, block, vaccine, seats}, true
 	}
@@ -140,7 +144,7 @@ func (tx *Tx) checkSupply(ctx context.Context, c *cohort.Campaign, campaign int,
 			vaccines = []string{}
 		}
 		rows, err := tx.tx.Query(ctx, `SELECT s.row, 0 `+changing+`
-			AND s.date BETWEEN $2 AND $3 AND ($4::text[] = '{}' OR s.vaccine = ANY ($4)) ORDER BY s.row`,
+		AND s.date BETWEEN $2 AND $3 AND ($4::text[] = '{}' OR s.vaccine = ANY ($4)) ORDER BY s.row`,
 			campaign, day(o.Supply.From), day(o.Supply.To), vaccines)
 		if err != nil {
 			return err
