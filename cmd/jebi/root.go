@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/url"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -26,6 +27,7 @@ type app struct {
 	env     func(string) string
 	json    bool   // --json: one JSON value on stdout, progress on stderr
 	dir     string // --dir: where ./var lies
+	dbName  string // --database: on the server that is used
 	only    string // --campaign: key of the campaign that is meant
 	keyFile string // --official-key: Ed25519 key file of the official who acts
 	close   []func()
@@ -86,11 +88,13 @@ func (a *app) rootCommand() *cobra.Command {
 	})
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "one JSON value on stdout, progress on stderr")
 	root.PersistentFlags().StringVar(&a.dir, "dir", "", "folder that holds var/ (default: the current one)")
+	root.PersistentFlags().StringVar(&a.dbName, "database", "", "name of the database (default: jebi, or the one that DATABASE_URL names)")
 	root.PersistentFlags().StringVar(&a.only, "campaign", "", "key of the campaign (default: the only one)")
 	root.PersistentFlags().StringVar(&a.keyFile, "official-key", "", "key file of the official who acts (default: who has signed in)")
 	root.AddCommand( // one line a command, in alphabetical order
 		newAuditCommand(a),
 		newCampaignCommand(a),
+		newDemoCommand(a),
 		newDoctorCommand(a),
 		newDrawCommand(a),
 		newNotifyCommand(a),
@@ -145,13 +149,14 @@ func (a *app) database(ctx context.Context) (*data.DB, error) {
 // databaseURL names the database; the one under var/pg is started first, and
 // stopped at the end.
 func (a *app) databaseURL(ctx context.Context) (string, error) {
-	if a.url == "" {
-		a.url = a.env("DATABASE_URL")
-	}
 	if a.url != "" {
 		return a.url, nil
 	}
-	s, err := local.Start(ctx, local.Config{Dir: filepath.Join(a.varDir(), "pg"), Logf: a.progress})
+	if address := a.env("DATABASE_URL"); address != "" {
+		a.url = withDatabase(address, a.dbName)
+		return a.url, nil
+	}
+	s, err := local.Start(ctx, local.Config{Dir: filepath.Join(a.varDir(), "pg"), Database: a.dbName, Logf: a.progress})
 	if err != nil {
 		return "", noData(fmt.Errorf("%w (or set DATABASE_URL)", err))
 	}
@@ -162,4 +167,17 @@ func (a *app) databaseURL(ctx context.Context) (string, error) {
 	})
 	a.url = s.URL
 	return a.url, nil
+}
+
+// withDatabase names another database on the server of an address; an empty
+// name leaves it as it is.
+func withDatabase(address, name string) string {
+	if name == "" {
+		return address
+	}
+	if u, err := url.Parse(address); err == nil && (u.Scheme == "postgres" || u.Scheme == "postgresql") {
+		u.Path = "/" + name
+		return u.String()
+	}
+	return address + " dbname=" + name // keywords and values: the last one counts
 }
