@@ -22,6 +22,7 @@ type act struct {
 // acts are all acts of two, by their names in the audit trail.
 func acts() map[string]act {
 	all := drawActs()
+	all["people.purge"] = act{twoRoles(), purgePeople}
 	all["window.extend"] = act{twoRoles(), extendWindow}
 	return all
 }

@@ -94,17 +94,20 @@ func (a *app) rootCommand() *cobra.Command {
 	root.AddCommand( // one line a command, in alphabetical order
 		newAuditCommand(a),
 		newCampaignCommand(a),
+		newClinicsCommand(a),
 		newDemoCommand(a),
 		newDoctorCommand(a),
 		newDrawCommand(a),
 		newNotifyCommand(a),
 		newOfferCommand(a),
 		newOfficialCommand(a),
+		newPeopleCommand(a),
 		newResultCommand(a),
 		newSampleCommand(a),
 		newStatsCommand(a),
 		newVersionCommand(a),
 		newWindowCommand(a),
+		newWorkbookCommand(a),
 	)
 	return root
 }
