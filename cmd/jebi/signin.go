@@ -64,8 +64,8 @@ func (a *app) signedIn(ctx context.Context, db *data.DB) (data.Official, error) 
 	return o, err
 }
 
-// tokenFile is where the session's token is kept: beside the database under
-// var/, or, for another one, in the user's folder of states.
+// tokenFile is where the session's token is kept: beside the databases under
+// var/, or, for others, in the user's folder of states; one file a database.
 func (a *app) tokenFile() string {
 	if f := a.env("JEBI_SESSION"); f != "" {
 		return f
@@ -75,10 +75,13 @@ func (a *app) tokenFile() string {
 	if home := a.env("HOME"); state == "" && home != "" {
 		state = filepath.Join(home, ".local", "state")
 	}
-	if url == "" || state == "" {
-		return filepath.Join(a.varDir(), "session")
+	if url != "" && state != "" {
+		return filepath.Join(state, "jebi", "session-"+databaseName(withDatabase(url, a.dbName)))
 	}
-	return filepath.Join(state, "jebi", "session-"+databaseName(url))
+	if a.dbName != "" {
+		return filepath.Join(a.varDir(), "session-"+databaseName(a.dbName))
+	}
+	return filepath.Join(a.varDir(), "session")
 }
 
 // databaseName tells databases apart, without a login or password.

@@ -88,7 +88,15 @@ func TestSessionsOfTwoDatabasesLieApart(t *testing.T) {
 	if got := a.tokenFile(); got == one || strings.Contains(got, "secret") {
 		t.Errorf("two databases: %s and %s", one, got)
 	}
+	env["DATABASE_URL"], a.dbName = "postgres://ann:secret@db/two", "one"
+	if got := a.tokenFile(); got != one {
+		t.Errorf("the same database, named by --database: %s and %s", got, one)
+	}
 	env["DATABASE_URL"] = ""
+	if got := a.tokenFile(); got == filepath.Join("var", "session") {
+		t.Errorf("two databases under var/pg: %s", got)
+	}
+	a.dbName = ""
 	if got := a.tokenFile(); got != filepath.Join("var", "session") {
 		t.Errorf("beside var/pg: %s", got)
 	}
