@@ -119,7 +119,7 @@ Look at it:
   jebi draw verify %[1]s/bundle/%[2]s
   %[3]s serve
       the form and the public board; sign in as %[4]s, born %[5]s, phone %[6]s
-      (nobody real). The code is printed by serve, and kept under %[1]s/sms/.
+      (nobody real). serve prints the code that was sent.
   %[3]s official sign-in demo-operator
       the passwords of both officials are in %[1]s/officials.txt
 `, dir, s.Cohorts[0].Cohort, line, s.SignInAs.Name, s.SignInAs.Birth, s.SignInAs.Phone)
