@@ -8,7 +8,7 @@ type cutPass struct {
 	classes []Class
 	uncut   [][]mask   // by class, row: slots that have refused nobody yet
 	rank    [][]uint32 // by class, slot number
-	meta    [1 << 16]int16
+	meta    [1 << 13]int16 // by size, doses and pool as a ballot holds them: class + 1
 }
 
 func newCutPass(l *Layout, seating Seating) *cutPass {
