@@ -167,8 +167,8 @@ func readDate(s string, system DateSystem, from, to time.Time) (time.Time, strin
 		if t.Year() != y || int(t.Month()) != mo || t.Day() != d {
 			return time.Time{}, "date"
 		}
-	} else if n, err := strconv.ParseFloat(s, 64); err == nil && system != TextDates && len(s) <= 7 && n == math.Trunc(n) {
-		t = fromSerial(int(n), system)
+	} else if n, err := strconv.Atoi(strings.TrimSuffix(s, ".0")); err == nil && system != TextDates && len(s) <= 7 {
+		t = fromSerial(n, system)
 	} else {
 		return time.Time{}, "date"
 	}
@@ -215,13 +215,18 @@ func readBlock(s string, system DateSystem) (string, string) {
 	return time.Date(2000, 1, 1, 0, minutes, 0, 0, time.UTC).Format("1504"), ""
 }
 
-// readPhone gives the number in the form of E.164.
+// readPhone gives the number in the form of E.164. Mobile numbers at home are
+// taken by their shape: the library knows which ranges were given out when it
+// was made, and a person with a newer number must not be refused.
 func readPhone(s string) (*string, string) {
 	s = digits(s)
 	if s == "" {
 		return nil, ""
 	}
-	if len(s) > 40 {
+	if e := homeMobile(s); e != "" {
+		return &e, ""
+	}
+	if len(s) > 40 || strings.Trim(s, "0123456789 +-.()/") != "" { // the library would drop letters
 		return nil, "phone"
 	}
 	n, err := phonenumbers.Parse(s, HomeRegion)
@@ -230,6 +235,39 @@ func readPhone(s string) (*string, string) {
 	}
 	e := phonenumbers.Format(n, phonenumbers.E164)
 	return &e, ""
+}
+
+// homeMobile gives a Korean mobile number, 010 and eight digits, however it is
+// grouped and with or without the country, or "".
+func homeMobile(s string) string {
+	var d [16]byte
+	n := 0
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c >= '0' && c <= '9':
+			if n == len(d) {
+				return ""
+			}
+			d[n] = c
+			n++
+		case c == ' ' || c == '-' || c == '.' || c == '(' || c == ')' || c == '+' && i == 0:
+		default:
+			return ""
+		}
+	}
+	t := string(d[:n])
+	if s[0] == '+' {
+		rest, ok := strings.CutPrefix(t, "82")
+		if !ok {
+			return ""
+		}
+		t = rest
+	}
+	t = strings.TrimPrefix(t, "0") // a spreadsheet drops it
+	if len(t) != 10 || t[:2] != "10" {
+		return ""
+	}
+	return "+82" + t
 }
 
 func readEmail(s string) (*string, string) {
