@@ -162,7 +162,9 @@ func newTown(t testing.TB, change ...func(*Config)) *town {
 		t.Fatal(err)
 	}
 	w.form = f
-	w.server = httptest.NewServer(f)
+	w.server = httptest.NewUnstartedServer(f)
+	w.server.Config = f.Server()
+	w.server.Start()
 	t.Cleanup(w.server.Close)
 	return w
 }

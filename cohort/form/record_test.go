@@ -91,3 +91,23 @@ func TestBoard(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// waiting puts a person's ticket on the waitlist of a published draw.
+func (w *town) waiting(person int64) {
+	w.t.Helper()
+	w.exec(`UPDATE @cohort SET state = 'closed' WHERE id = 1`)
+	w.exec(`UPDATE @cohort SET state = 'frozen' WHERE id = 1`)
+	w.exec(`INSERT INTO @ticket (cohort_id, rank, entity, size, weight, ticket, choice) VALUES (1, 1, decode(repeat('01', 16), 'hex'), 1, 1, sha256('t'), 0)`)
+	w.exec(`INSERT INTO @ticket_member (cohort_id, person_id, rank) VALUES (1, $1, 1)`, person)
+	w.exec(`INSERT INTO @waiting (cohort_id, rank) VALUES (1, 1)`)
+	w.exec(`UPDATE @cohort SET state = 'drawn' WHERE id = 1`)
+	w.exec(`UPDATE @cohort SET state = 'published' WHERE id = 1`)
+}
+
+// offer offers the first slot of the first choice to who waits.
+func (w *town) offer() {
+	w.t.Helper()
+	w.exec(`INSERT INTO @offer (cohort_id, rank, slot_id, choice, size, batch_at, deadline)
+		SELECT 1, 1, min(s.id), 1, 1, @jebi_now(), @jebi_now() + interval '12 hours' FROM @slot s JOIN @clinic c ON c.id = s.clinic_id
+		 WHERE s.cohort_id = 1 AND c.district = '1162010200' AND s.date = '2021-07-26' AND s.part = 'am' AND s.seats > 0`)
+}
