@@ -65,32 +65,9 @@ type group struct {
 // Run carries the whole course out and answers what came of it. It leaves the
 // database as it stands at the end, for a look at it.
 func Run(ctx context.Context, c Config) (Summary, error) {
-	if movable, err := c.DB.ClockMovable(ctx); err != nil || !movable {
-		return Summary{}, errors.Join(err, errors.New("a rehearsal needs a database of its own, whose clock can be moved"))
-	}
-	if rows, err := c.DB.Campaigns(ctx); err != nil || len(rows) > 0 {
-		return Summary{}, errors.Join(err, errors.New("a rehearsal needs an empty database"))
-	}
-	if c.Workers == 0 {
-		c.Workers = 32
-	}
-	if c.Progress == nil {
-		c.Progress = io.Discard
-	}
-	small, err := c.Sample.Scaled(c.People)
+	r, err := prepare(ctx, c)
 	if err != nil {
 		return Summary{}, err
-	}
-	c.Sample = small
-	r := &Rehearsal{
-		Config: c, words: words.New(), rand: rand.New(rand.NewPCG(c.Seed, 3)),
-		runner: &cycle.Runner{DB: c.DB, Log: c.Log},
-		intake: intake.New(intake.Config{DB: c.DB, Random: c.Random}),
-	}
-	r.summary = Summary{Sample: true, Seed: c.Seed}
-	r.offered.seen = map[int64]bool{}
-	if r.receivers, err = receive(c.Sample.Campaign, filepath.Join(c.Dir, "mail"), filepath.Join(c.Dir, "sms")); err != nil {
-		return r.summary, err
 	}
 	defer r.receivers.Close()
 	begin := c.Clock()
@@ -99,6 +76,36 @@ func Run(ctx context.Context, c Config) (Summary, error) {
 	}
 	r.summary.Seconds = seconds(c.Clock().Sub(begin))
 	return r.summary, r.summary.write(c.Dir)
+}
+
+// prepare looks whether the database is fit for a rehearsal and starts the
+// receivers.
+func prepare(ctx context.Context, c Config) (*Rehearsal, error) {
+	if movable, err := c.DB.ClockMovable(ctx); err != nil || !movable {
+		return nil, errors.Join(err, errors.New("a rehearsal needs a database of its own, whose clock can be moved"))
+	}
+	if rows, err := c.DB.Campaigns(ctx); err != nil || len(rows) > 0 {
+		return nil, errors.Join(err, errors.New("a rehearsal needs an empty database"))
+	}
+	if c.Workers == 0 {
+		c.Workers = 32
+	}
+	if c.Progress == nil {
+		c.Progress = io.Discard
+	}
+	var err error
+	if c.Sample, err = c.Sample.Scaled(c.People); err != nil {
+		return nil, err
+	}
+	r := &Rehearsal{
+		Config: c, words: words.New(), rand: rand.New(rand.NewPCG(c.Seed, 3)),
+		runner: &cycle.Runner{DB: c.DB, Log: c.Log},
+		intake: intake.New(intake.Config{DB: c.DB, Random: c.Random}),
+	}
+	r.summary = Summary{Sample: true, Seed: c.Seed}
+	r.offered.seen = map[int64]bool{}
+	r.receivers, err = receive(c.Sample.Campaign, filepath.Join(c.Dir, "mail"), filepath.Join(c.Dir, "sms"))
+	return r, err
 }
 
 // course goes through the stages. The windows follow each other, so the later

@@ -84,7 +84,7 @@ func (r *Rehearsal) signInAll(ctx context.Context, s *site, people []data.Person
 		return nil, err
 	}
 	return guests, each(ctx, r.Workers, slices.Values(guests), func(ctx context.Context, g *guest) error {
-		return g.typeCode(ctx, r.receivers)
+		return g.typeCode(ctx, r.receivers.Last)
 	})
 }
 
@@ -106,12 +106,13 @@ func askCode(ctx context.Context, g *guest) error {
 
 var eightDigits = regexp.MustCompile(`\b[0-9]{8}\b`)
 
-func (g *guest) typeCode(ctx context.Context, in *Receivers) error {
+// typeCode types in the code from the newest message to her.
+func (g *guest) typeCode(ctx context.Context, last func(to string) (Received, bool)) error {
 	to := g.person.Phone
 	if g.byEmail() {
 		to = g.person.Email
 	}
-	m, ok := in.Last(to)
+	m, ok := last(to)
 	code := eightDigits.FindString(m.Text)
 	if !ok || code == "" {
 		return fmt.Errorf("person %d: no code came", g.person.ID)
@@ -124,8 +125,8 @@ func (g *guest) typeCode(ctx context.Context, in *Receivers) error {
 }
 
 // answer goes through the pages of the ballot, from the first choice to the
-// receipt.
-func (g *guest) answer(ctx context.Context, cs []cohort.Choice) error {
+// page of the receipt, which it gives.
+func (g *guest) answer(ctx context.Context, cs []cohort.Choice) (string, error) {
 	for i, c := range cs {
 		fields := url.Values{"kind": {"clinics"}, "clinics": c.Clinics, "dates": c.Dates, "parts": c.Parts, "act": {"save"}}
 		if code, ok := strings.CutPrefix(c.Target, "district:"); ok {
@@ -133,15 +134,14 @@ func (g *guest) answer(ctx context.Context, cs []cohort.Choice) error {
 			delete(fields, "clinics")
 		}
 		if _, err := g.post(ctx, "/ballot/choice/"+strconv.Itoa(i+1), "/ballot", fields); err != nil {
-			return err
+			return "", err
 		}
 	}
 	page, err := g.get(ctx, "/review")
 	if err != nil {
-		return err
+		return "", err
 	}
-	_, err = g.post(ctx, "/review", "/receipt", hiddenFields(page))
-	return err
+	return g.post(ctx, "/review", "/receipt", hiddenFields(page))
 }
 
 // acceptPlace accepts what was drawn, on the page of the result.
@@ -235,7 +235,8 @@ func (r *Rehearsal) saveByForm(ctx context.Context, as []answer) error {
 	}
 	return each(ctx, r.Workers, slices.Values(guests), func(ctx context.Context, g *guest) error {
 		defer g.client.CloseIdleConnections()
-		return g.answer(ctx, wants[g.person.ID])
+		_, err := g.answer(ctx, wants[g.person.ID])
+		return err
 	})
 }
 
