@@ -93,6 +93,8 @@ func (a *app) rootCommand() *cobra.Command {
 	root.PersistentFlags().StringVar(&a.keyFile, "official-key", "", "key file of the official who acts (default: who has signed in)")
 	root.AddCommand( // one line a command, in alphabetical order
 		newAuditCommand(a),
+		newBallotCommand(a),
+		newBenchCommand(a),
 		newCampaignCommand(a),
 		newClinicsCommand(a),
 		newDemoCommand(a),
@@ -104,6 +106,7 @@ func (a *app) rootCommand() *cobra.Command {
 		newPeopleCommand(a),
 		newResultCommand(a),
 		newSampleCommand(a),
+		newServeCommand(a),
 		newStatsCommand(a),
 		newVersionCommand(a),
 		newWindowCommand(a),
