@@ -294,6 +294,9 @@ func (a *app) messages(db *data.DB, c *cohort.Campaign, row data.CampaignRow, ke
 	close := func() {}
 	if c.Sample && !send {
 		dir := filepath.Join(a.varDir(), "sample")
+		if a.dbName == demoDatabase {
+			dir = filepath.Join(a.varDir(), "demo")
+		}
 		r, err := rehearse.Receive("127.0.0.1:0", "127.0.0.1:0", filepath.Join(dir, "mail"), filepath.Join(dir, "sms"), func(m rehearse.Received) {
 			if code := printedCode.FindString(m.Text); code != "" {
 				a.progress("SAMPLE: the code that was sent to %s: %s", m.To, code)

@@ -191,7 +191,11 @@ func (f *Form) bundle(v *visit, d data.DrawRow) (fs.FS, error) {
 	if f.Files == nil || d.PublishedAt == nil {
 		return nil, fmt.Errorf("bundle of %s: %w", d.DrawID, data.ErrNotFound)
 	}
-	return f.Files(v.Context(), d.DrawID)
+	dir, err := f.Files(v.Context(), d.DrawID)
+	if err != nil {
+		return nil, err
+	}
+	return publicBundle{dir}, nil
 }
 
 // drawFile serves one file of a bundle, or the whole as an archive.
@@ -213,22 +217,19 @@ func (f *Form) drawFile(v *visit) error {
 		f.unhurried(v)
 		return lottery.WriteArchive(v.w, dir)
 	}
-	if name != lottery.FileOutcome && name != lottery.FileBallots && fs.ValidPath(name) && !strings.Contains(name, "/") {
-		file, err := dir.Open(name)
-		if err != nil {
-			return errNoPage
-		}
-		defer file.Close()
-		h.Set("Content-Type", "application/octet-stream")
-		switch path.Ext(name) {
-		case ".json":
-			h.Set("Content-Type", "application/json")
-		case "":
-			h.Set("Content-Type", "text/plain; charset=utf-8")
-		}
-		h.Set("Cache-Control", "public, max-age=3600")
-		f.unhurried(v)
-		return copyTo(v.w, file)
+	file, err := dir.Open(name)
+	if err != nil || name == "." {
+		return errNoPage
 	}
-	return errNoPage
+	defer file.Close()
+	h.Set("Content-Type", "application/octet-stream")
+	switch path.Ext(name) {
+	case ".json":
+		h.Set("Content-Type", "application/json")
+	case "":
+		h.Set("Content-Type", "text/plain; charset=utf-8")
+	}
+	h.Set("Cache-Control", "public, max-age=3600")
+	f.unhurried(v)
+	return copyTo(v.w, file)
 }

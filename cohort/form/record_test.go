@@ -1,10 +1,12 @@
 package form
 
 import (
+	"archive/zip"
 	"context"
 	"io/fs"
 	"os"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -82,10 +84,25 @@ func TestBoard(t *testing.T) {
 	if p := b.get("/draws/gwanak-2021-1962-66/gwanak-2021-1962-66.zip"); p.status != 200 || p.header.Get("Content-Type") != "application/zip" || p.body[:2] != "PK" {
 		t.Errorf("archive: %d %s", p.status, p.header.Get("Content-Type"))
 	}
-	for _, name := range []string{lottery.FileOutcome, lottery.FileBallots} {
+	for _, name := range []string{lottery.FileOutcome, lottery.FileBallots, "private.json", "receipt-1.json", "%2e"} {
 		if p := b.get("/draws/gwanak-2021-1962-66/" + name); p.status != 404 {
-			t.Errorf("%s, which is for auditors: %d", name, p.status)
+			t.Errorf("%s, which is not public: %d", name, p.status)
 		}
+	}
+	if p := b.get("/draws/gwanak-2021-1962-66/"); strings.Contains(p.body, "private.json") {
+		t.Error("the page names a file that is not public")
+	}
+	archive := b.get("/draws/gwanak-2021-1962-66/gwanak-2021-1962-66.zip").body
+	z, err := zip.NewReader(strings.NewReader(archive), int64(len(archive)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, f := range z.File {
+		names = append(names, f.Name)
+	}
+	if diff := cmp.Diff([]string{"claims.json", "entropy.json", "leaves.bin", "manifest.json", "order.bin", "supply.json"}, names); diff != "" {
+		t.Errorf("archive: %s", diff)
 	}
 	if diff := cmp.Diff(404, b.get("/draws/gwanak-2021-1969-71/").status); diff != "" {
 		t.Error(diff)
