@@ -86,26 +86,13 @@ func (t *CutOffTable) Rank(slot int32, class Class) (uint32, bool) {
 }
 
 // Granted is the choice, counted from 1, that the rule gives to a ticket of that class and rank: the
-// first that has a slot with no cut-off or one above the rank. 0 means none.
+// first that has a slot with no cut-off or one above the rank. 0 means none. A ballot that was wrongly
+// left out is owed what is granted to the rank that its ticket would have had, one more than the number
+// of entities with lesser tickets; it is served from the draw's reserve.
 func (t *CutOffTable) Granted(class Class, rank uint32, choices [][]int32) int {
 	for c, choice := range choices {
 		for _, x := range choice {
 			if cut, ok := t.Rank(x, class); !ok || rank < cut {
-				return c + 1
-			}
-		}
-	}
-	return 0
-}
-
-// LeftOut is the choice that a ballot which was wrongly left out would have been given, from 1, or 0:
-// ahead is the number of entities of the draw whose tickets are less than the one it gets. Had it
-// stood among them, every rank after it would be one more, so it is below a cut-off where that many
-// stand ahead of the refused one. What it is owed is served from the draw's reserve.
-func (t *CutOffTable) LeftOut(class Class, ahead uint32, choices [][]int32) int {
-	for c, choice := range choices {
-		for _, x := range choice {
-			if cut, ok := t.Rank(x, class); !ok || ahead < cut {
 				return c + 1
 			}
 		}

@@ -179,7 +179,7 @@ func TestLeftOutIsOwedWhatItWouldHaveBeenGiven(t *testing.T) {
 			without := clone(p)
 			without.Tickets = slices.Delete(without.Tickets, i, i+1)
 			a := &p.Tickets[i]
-			owed := NewCutOffTable(serve(t, without, Flexible).CutOffs).LeftOut(a.class(Flexible), uint32(i), a.Choices)
+			owed := NewCutOffTable(serve(t, without, Flexible).CutOffs).Granted(a.class(Flexible), uint32(i)+1, a.Choices)
 			if !asGood(int32(owed), got.Choice[i]) {
 				t.Fatalf("rank %d got %d, left out it is owed %d\n%s", i+1, got.Choice[i], owed, show(p))
 			}

@@ -87,6 +87,7 @@ func (d *deferred) propose(cur int) int {
 			d.out.give(cur, pos.choice, x, second)
 			if loser >= 0 {
 				d.out.Choice[loser], d.out.Slot[loser], d.out.Second[loser] = 0, None, None
+				d.next[loser].slot++
 			}
 			return loser
 		}

@@ -183,31 +183,37 @@ func drawWaitlist(t *rapid.T) *waitlist {
 
 func TestOffersAreFair(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		l := drawWaitlist(t)
-		declined := map[[2]int32]bool{}
-		for round := range 6 {
-			in := BatchInput{
-				Now: noon().Add(time.Duration(round) * time.Hour), MinAnswer: time.Hour, Lead: time.Hour,
-				Slots: l.slots, Waiting: l.waiting,
-			}
-			in.Deadline = in.Now.Add(2 * time.Hour)
-			before, err := json.Marshal(in)
-			if err != nil {
-				t.Fatal(err)
-			}
-			result := OfferBatch(in)
-			if after, err := json.Marshal(in); err != nil || !bytes.Equal(after, before) {
-				t.Fatal("the input was changed")
-			}
-			checkBatch(t, &in, result)
-			for _, o := range result.Offers {
-				if declined[[2]int32{int32(o.Index), o.Slot}] {
-					t.Fatalf("round %d: slot %d offered again to %d", round, o.Slot, o.Index)
-				}
-			}
-			l.apply(t, result, declined)
+		for range 8 {
+			answerRounds(t, drawWaitlist(t))
 		}
 	})
+}
+
+// answerRounds plays several batches of a waitlist and checks each.
+func answerRounds(t *rapid.T, l *waitlist) {
+	declined := map[[2]int32]bool{}
+	for round := range 6 {
+		in := BatchInput{
+			Now: noon().Add(time.Duration(round) * time.Hour), MinAnswer: time.Hour, Lead: time.Hour,
+			Slots: l.slots, Waiting: l.waiting,
+		}
+		in.Deadline = in.Now.Add(2 * time.Hour)
+		before, err := json.Marshal(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		result := OfferBatch(in)
+		if after, err := json.Marshal(in); err != nil || !bytes.Equal(after, before) {
+			t.Fatal("the input was changed")
+		}
+		checkBatch(t, &in, result)
+		for _, o := range result.Offers {
+			if declined[[2]int32{int32(o.Index), o.Slot}] {
+				t.Fatalf("round %d: slot %d offered again to %d", round, o.Slot, o.Index)
+			}
+		}
+		l.apply(t, result, declined)
+	}
 }
 
 // apply does what the product does between batches: seats offers, ends replaced ones, and lets tickets answer.
