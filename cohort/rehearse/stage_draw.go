@@ -18,14 +18,11 @@ import (
 func (r *Rehearsal) announce(ctx context.Context) (string, error) {
 	slots := 0
 	for _, g := range r.cohorts {
-		err := r.two(ctx, "draw.announce", map[string]any{"cohort": g.rule.Key}, func(tx *data.Tx, by data.Actor) error {
-			a, err := cycle.Announce(ctx, tx, r.campaign, g.rule.Key, r.Random, nil, by, "rehearsal")
-			slots += a.Slots
-			return err
-		})
+		n, err := r.announceOne(ctx, g)
 		if err != nil {
 			return "", err
 		}
+		slots += n
 	}
 	if err := r.send(ctx); err != nil {
 		return "", err
@@ -37,6 +34,17 @@ func (r *Rehearsal) announce(ctx context.Context) (string, error) {
 		return "", err
 	}
 	return fmt.Sprintf("%d manifests on the board, %d slots, %d messages", len(r.cohorts), slots, r.summary.Messages.Sent), nil
+}
+
+// announceOne puts a cohort's manifest on the board and answers how many slots
+// its supply has.
+func (r *Rehearsal) announceOne(ctx context.Context, g *group) (slots int, err error) {
+	err = r.two(ctx, "draw.announce", map[string]any{"cohort": g.rule.Key}, func(tx *data.Tx, by data.Actor) error {
+		a, err := cycle.Announce(ctx, tx, r.campaign, g.rule.Key, r.Random, nil, by, "rehearsal")
+		slots = a.Slots
+		return err
+	})
+	return slots, err
 }
 
 // mustBe checks that the scheduler has brought a cohort where it should be.
