@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/mail"
+	"net/textproto"
 	"os"
 	"strconv"
 	"strings"
@@ -99,14 +100,23 @@ func (l *smtpLine) connect(ctx context.Context) error {
 		return &Failure{Code: "smtp settings", Relay: true}
 	}
 	if err := c.DialWithContext(ctx); err != nil {
-		code := "no connection"
-		if strings.Contains(strings.ToLower(err.Error()), "auth") {
-			code = "smtp sign-in refused"
-		}
-		return &Failure{Code: code, Relay: true}
+		return &Failure{Code: dialCode(err), Relay: true}
 	}
 	l.client = c
 	return nil
+}
+
+// dialCode tells apart why there is no connection.
+func dialCode(err error) string {
+	var certificate *tls.CertificateVerificationError
+	var answer *textproto.Error
+	switch {
+	case errors.As(err, &certificate):
+		return "certificate not trusted"
+	case strings.Contains(err.Error(), "SMTP AUTH"), errors.As(err, &answer) && answer.Code >= 530 && answer.Code <= 538:
+		return "smtp sign-in refused"
+	}
+	return "no connection"
 }
 
 func (l *smtpLine) Send(ctx context.Context, letter Letter) error {
