@@ -32,6 +32,7 @@ Everything is a dry run without --apply. verify and allocate need no database.`,
 	c.AddCommand(
 		newDrawAllocateCommand(a),
 		newDrawAnnounceCommand(a),
+		newDrawBeaconCommand(a),
 		newDrawDiceCommand(a),
 		newDrawEnvelopesCommand(a),
 		newDrawPublishCommand(a),

@@ -11,10 +11,6 @@ import (
 	"jebi/lottery"
 )
 
-// allocateAll opens every instance to jebi draw allocate; without it only
-// those are taken in which plain serial order and deferred acceptance agree.
-const allocateAll = false
-
 // maxInstance bounds an instance file: it is read into memory.
 const maxInstance = 1 << 30
 
@@ -23,8 +19,7 @@ func newDrawAllocateCommand(a *app) *cobra.Command {
 		Use:   "allocate FILE",
 		Short: "Allocate one instance by the rules: who gets what, and the cut-offs",
 		Long: `Read one allocation instance (docs/allocation.md; - is stdin) and print who gets what and the
-cut-offs. It needs no database and writes nothing. This version takes "fixed" instances without
-reserve, party share, second doses and parties.`,
+cut-offs, by the reference rules. It needs no database and writes nothing.`,
 		Example: `  jebi draw allocate instance.json --json`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cc *cobra.Command, args []string) error {
@@ -34,9 +29,6 @@ reserve, party share, second doses and parties.`,
 			}
 			in, err := lottery.ParseInstance(file)
 			if err != nil {
-				return usage(err)
-			}
-			if err := allocatable(in); err != nil {
 				return usage(err)
 			}
 			result, err := lottery.Allocate(in)
@@ -70,40 +62,6 @@ func readInput(in io.Reader, name string) ([]byte, error) {
 		err = fmt.Errorf("%s is larger than %d bytes", name, maxInstance)
 	}
 	return b, err
-}
-
-// allocatable says what of an instance this version does not do.
-func allocatable(in lottery.Instance) error {
-	if allocateAll {
-		return nil
-	}
-	notYet := func(format string, args ...any) error { return fmt.Errorf("not yet: "+format, args...) }
-	if in.Seating != lottery.Fixed {
-		return notYet("seating %q", in.Seating)
-	}
-	for _, s := range in.Slots {
-		reserved := int32(0)
-		for _, n := range s.Reserve {
-			reserved += n
-		}
-		switch {
-		case reserved > 0:
-			return notYet("slot %q: reserve", s.ID)
-		case s.Party > 0:
-			return notYet("slot %q: party", s.ID)
-		case s.Second || s.Pair != nil:
-			return notYet("slot %q: second doses", s.ID)
-		}
-	}
-	for _, t := range in.Tickets {
-		switch {
-		case t.Size > 1:
-			return notYet("ticket %q: a party of %d", t.ID, t.Size)
-		case t.Doses > 1:
-			return notYet("ticket %q: two doses", t.ID)
-		}
-	}
-	return nil
 }
 
 func writeAllocation(w io.Writer, r lottery.InstanceResult) error {
