@@ -225,12 +225,38 @@ func (l *Layout) runsOf(slots []int32, times []mask) []run {
 // Add appends the ticket of the next rank. last8 is the last eight bytes of the ticket, from which a draw with
 // pools takes where it starts inside a choice (see Rotate); 0 is supply order.
 func (l *Layout) Add(size, doses uint8, pool uint16, last8 uint64, choices ...Code) error {
+	l.ballots = append(l.ballots, ballot{})
+	if l.last8 != nil {
+		l.last8 = append(l.last8, 0)
+	}
+	err := l.Set(len(l.ballots)-1, size, doses, pool, last8, choices...)
+	if err != nil {
+		l.ballots = l.ballots[:len(l.ballots)-1]
+		if l.last8 != nil {
+			l.last8 = l.last8[:len(l.ballots)]
+		}
+	}
+	return err
+}
+
+// Extend adds that many tickets behind the others, for callers who know their ranks but do not meet them in order:
+// until Set fills it, a ticket is a single of one dose that wants nothing.
+func (l *Layout) Extend(tickets int) {
+	l.ballots = append(l.ballots, make([]ballot, tickets)...)
+	if l.last8 != nil {
+		l.last8 = append(l.last8, make([]uint64, tickets)...)
+	}
+	l.levels[0] = true
+}
+
+// Set fills the ticket of rank i+1, as Add would. The layout does not change where it is wrong.
+func (l *Layout) Set(i int, size, doses uint8, pool uint16, last8 uint64, choices ...Code) error {
 	check := Problem{Pools: l.pools}
 	if err := check.checkTicket(&Applicant{Size: size, Doses: doses, Pool: pool}); err != nil {
-		return fmt.Errorf("ticket of rank %d: %w", len(l.ballots)+1, err)
+		return fmt.Errorf("ticket of rank %d: %w", i+1, err)
 	}
 	if len(choices) > MaxChoices {
-		return fmt.Errorf("ticket of rank %d: %d choices: %w", len(l.ballots)+1, len(choices), ErrLayout)
+		return fmt.Errorf("ticket of rank %d: %d choices: %w", i+1, len(choices), ErrLayout)
 	}
 	b := ballot{meta: uint16(len(choices)) | uint16(size-1)<<3 | uint16(doses-1)<<5 | pool<<6}
 	for c, code := range choices {
@@ -239,9 +265,9 @@ func (l *Layout) Add(size, doses uint8, pool uint16, last8 uint64, choices ...Co
 	if last8 != 0 && l.last8 == nil {
 		l.last8 = make([]uint64, len(l.ballots), cap(l.ballots))
 	}
-	l.ballots = append(l.ballots, b)
+	l.ballots[i] = b
 	if l.last8 != nil {
-		l.last8 = append(l.last8, last8)
+		l.last8[i] = last8
 	}
 	l.levels[b.level()] = true
 	return nil
