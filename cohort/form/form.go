@@ -46,7 +46,7 @@ type Config struct {
 
 	TLS        bool          // cookies carry the __Host- prefix and Secure
 	Proxied    bool          // the last X-Forwarded-For is the asker's address
-	Caps       data.CodeCaps // zero fields: 5 an hour and 10 a day for a phone, 300 an hour for an address
+	Caps       data.CodeCaps // zero fields: 5 an hour and 10 a day for a phone, 600 an hour for an address
 	Concurrent int           // requests under way at once; 0: 256
 	Idle       time.Duration // a session ends after so long without a page; 0: 30 minutes
 	CodeLasts  time.Duration // 0: 10 minutes
@@ -57,7 +57,7 @@ type Config struct {
 const (
 	capPhoneHour   = 5
 	capPhoneDay    = 10
-	capAddressHour = 300
+	capAddressHour = 600
 )
 
 // Form serves the pages.

@@ -72,7 +72,7 @@ func TestBoard(t *testing.T) {
 			t.Errorf("%s: %d", path, p.status)
 		}
 	}
-	b.get("/draws/gwanak-2021-1962-66/")
+	b.get("/draws/gwanak-2021-1962-66")
 	b.wants(200, "/draws/", "leaves.bin", "recomputed and verified", "6b86b273ff34fce19d6b804eff5a3f5747ada4eaa22f1d49c01e52ddb7875b4b")
 	want, err := os.ReadFile("../../lottery/testdata/draw-example/leaves.bin")
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
+	"net/url"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -69,6 +70,7 @@ func (f *Form) routes() http.Handler {
 
 	public("GET /board", f.board)
 	public("GET /board/{id}", f.boardRecord)
+	public("GET /draws/{draw}", func(v *visit) error { return goTo("/draws/" + url.PathEscape(v.PathValue("draw")) + "/") })
 	public("GET /draws/{draw}/{$}", f.draw)
 	public("GET /draws/{draw}/{file}", f.drawFile)
 
