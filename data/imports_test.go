@@ -2,6 +2,7 @@ package data_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -138,6 +139,9 @@ func TestImportAfterTheAnnouncement(t *testing.T) {
 	if got := r.load(r.db.ImportPeople, more); got.New != 1 || got.Same != 4 || got.Late != 0 || r.person("P5").CohortKey != "b62" {
 		t.Errorf("late person: %+v", got)
 	}
+	if got := r.messages("P5"); !slices.Equal(got, []string{"announce queued"}) || len(r.messages("P1")) != 0 {
+		t.Errorf("the late person is told %v", got)
+	}
 	r.state("b62", cohort.Frozen)
 	more += "P6,더늦은이,1965-01-01,,,,11620,,,,\n"
 	if got := r.load(r.db.ImportPeople, more); got.New != 1 || got.Late != 1 || r.person("P6").CohortKey != "b69" {
@@ -145,8 +149,8 @@ func TestImportAfterTheAnnouncement(t *testing.T) {
 	}
 	r.state("b69", cohort.Frozen)
 	r.state("b72", cohort.Frozen)
-	more += "P7,가장늦은이,1965-01-01,,,,11620,,,,\n"
-	if got := r.load(r.db.ImportPeople, more); got.Late != 1 || r.person("P7").CohortKey != "" {
+	more += "P7,가장늦은이,1965-01-01,010-2345-6707,,,11620,,,,\n"
+	if got := r.load(r.db.ImportPeople, more); got.Late != 1 || r.person("P7").CohortKey != "" || !slices.Equal(r.messages("P7"), []string{"list_late queued"}) {
 		t.Errorf("person after all: %+v in %s", got, r.person("P7").CohortKey)
 	}
 }

@@ -55,6 +55,9 @@ func (db *DB) ImportPeople(ctx context.Context, c *cohort.Campaign, campaign int
 		if err := tx.mergePeople(ctx, campaign, reader.has, reader.decides()); err != nil {
 			return fmt.Errorf("import people: %w", withoutValues(err))
 		}
+		if err := tx.tellImported(ctx, campaign, now); err != nil {
+			return fmt.Errorf("import people: %w", withoutValues(err))
+		}
 		return tx.auditImport(ctx, campaign, actor, &r)
 	})
 	r.Applied = err == nil && apply
@@ -315,5 +318,26 @@ func (tx *Tx) mergePeople(ctx context.Context, campaign int, has [personColumns]
 		INSERT INTO person_detail (person_id, name, birth_date, phone, email, address, district, lat, lon, groups, language)
 		SELECT come.id, s.name, s.birth_date, s.phone, s.email, s.address, s.district, s.lat, s.lon, s.groups, s.language
 		  FROM come JOIN stage s ON s.key = come.key`, campaign)
+	return err
+}
+
+// tellImported tells people who came to an announced window by this import
+// what everyone in it was told, and those whose window is past that they hear
+// later. It knows them by their time: since is when the import began.
+func (tx *Tx) tellImported(ctx context.Context, campaign int, since time.Time) error {
+	_, err := tx.tx.Exec(ctx, `
+		INSERT INTO message (campaign_id, person_id, event, channel, kind, params)
+		SELECT $1, p.id, CASE WHEN o.id IS NULL THEN 'late/' || p.id ELSE 'announce/' || o.id END, c.channel,
+		       CASE WHEN o.id IS NULL THEN 'list_late' ELSE 'announce' END,
+		       CASE WHEN o.id IS NULL THEN '{}' ELSE jsonb_build_object('cohort', o.id) END
+		  FROM stage s JOIN person p ON p.campaign_id = $1 AND p.key = s.key AND p.status = 'eligible'
+		  LEFT JOIN changed x ON x.id = p.id
+		  LEFT JOIN cohort o ON o.id = p.cohort_id
+		  JOIN person_detail d ON d.person_id = p.id
+		  JOIN LATERAL (VALUES ('email', d.email), ('sms', d.phone)) c (channel, address) ON c.address IS NOT NULL
+		 WHERE CASE WHEN x.id IS NULL THEN p.created_at >= $2 ELSE x.new_cohort IS DISTINCT FROM x.old_cohort END
+		   AND (o.state IN ('announced', 'open') OR o.id IS NULL AND s.cohort_id IS NOT NULL)
+		 ORDER BY p.id
+		ON CONFLICT DO NOTHING`, campaign, since)
 	return err
 }
