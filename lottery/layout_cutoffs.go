@@ -6,8 +6,8 @@ type cutPass struct {
 	l       *Layout
 	index   map[Class]int
 	classes []Class
-	uncut   [][]mask   // by class, row: slots that have refused nobody yet
-	rank    [][]uint32 // by class, slot number
+	uncut   [][]mask       // by class, row: slots that have refused nobody yet
+	rank    [][]uint32     // by class, slot number
 	meta    [1 << 13]int16 // by size, doses and pool as a ballot holds them: class + 1
 }
 
