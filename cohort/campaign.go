@@ -130,6 +130,20 @@ type Cohort struct {
 	Seating   string    // "serial", "flexible" or "fixed"
 	Pools     []Pool
 	Sources   []Source // of randomness, in manifest order
+	Witnesses []Witness
+	// MinWitnesses is how many of them must cosign the checkpoint before any
+	// randomness is recorded; 0 only in a sample.
+	MinWitnesses int
+	// PartyPercent is the share of each slot's unreserved seats that parties
+	// may take where the seating is fixed.
+	PartyPercent int
+}
+
+// Witness is somebody outside the authority who checks the frozen ballots and
+// cosigns the checkpoint.
+type Witness struct {
+	Name string
+	Key  string // verifier key: name+hash+base64, as jebi draw witness new prints it
 }
 
 // Release is the share of the imported seats that goes to one draw.

@@ -197,7 +197,7 @@ const (
 	     SET revision = b.revision + 1, bytes = excluded.bytes, salt = excluded.salt, commit = excluded.commit, party_id = excluded.party_id,
 	         withdrawn = false, channel = excluded.channel, official_id = excluded.official_id, session_id = excluded.session_id, saved_at = excluded.saved_at
 	   WHERE b.cohort_id = excluded.cohort_id
-	  RETURNING b.person_id, b.revision, b.commit, b.channel, b.official_id, b.session_id
+	  RETURNING b.person_id, b.revision, b.commit, b.channel, b.official_id, b.session_id, b.salt
 	)` + recordBallots
 
 	withdrawBallots = `
@@ -213,13 +213,13 @@ const (
 	     SET revision = b.revision + 1, withdrawn = true, channel = i.channel, official_id = NULLIF(i.official_id, 0), session_id = NULLIF(i.session_id, 0), saved_at = $3
 	    FROM locked l JOIN input i ON i.person_id = l.person_id
 	   WHERE b.campaign_id = l.campaign_id AND b.person_id = l.person_id
-	  RETURNING b.person_id, b.revision, b.commit, b.channel, b.official_id, b.session_id
+	  RETURNING b.person_id, b.revision, b.commit, b.channel, b.official_id, b.session_id, NULL::bytea AS salt
 	)` + recordBallots
 
 	// $13 is the act: "save" or "withdraw".
 	recordBallots = `, history AS (
-	  INSERT INTO ballot_history (campaign_id, cohort_id, person_id, revision, act, commit, channel, official_id, session_id, saved_at)
-	  SELECT $1, $2, person_id, revision, $13, commit, channel, official_id, session_id, $3 FROM saved ORDER BY person_id
+	  INSERT INTO ballot_history (campaign_id, cohort_id, person_id, revision, act, commit, channel, official_id, session_id, saved_at, salt)
+	  SELECT $1, $2, person_id, revision, $13, commit, channel, official_id, session_id, $3, salt FROM saved ORDER BY person_id
 	), audited AS (
 	  INSERT INTO audit (campaign_id, actor, official_id, act, subject, reason, before, after)
 	  SELECT $1, CASE s.channel WHEN 'web' THEN 'person' WHEN 'proxy' THEN 'proxy' WHEN 'sample' THEN 'system' ELSE 'official' END, s.official_id,

@@ -183,25 +183,52 @@ func (m Manifest) CheckCosigned(checkpoint []byte) (time.Time, error) {
 	}
 	var times []uint64
 	for _, key := range keys {
-		n, err := openNote(checkpoint, key)
-		var unsigned *note.UnverifiedNoteError
-		if errors.As(err, &unsigned) {
-			continue
-		}
+		at, ok, err := readCosignature(checkpoint, key)
 		if err != nil {
 			return time.Time{}, err
 		}
-		raw, err := base64.StdEncoding.DecodeString(n.Sigs[0].Base64)
-		if err != nil {
-			return time.Time{}, err
+		if ok {
+			times = append(times, at)
 		}
-		times = append(times, binary.BigEndian.Uint64(raw[4:]))
 	}
 	if len(times) < m.MinWitnesses {
 		return time.Time{}, fmt.Errorf("%d of the announced witnesses cosigned, min_witnesses is %d", len(times), m.MinWitnesses)
 	}
 	slices.Sort(times)
 	return time.Unix(int64(times[m.MinWitnesses-1]), 0).UTC(), nil
+}
+
+// CosignedBy says whether a checkpoint carries a cosignature of the witness with that verifier key, and when it was
+// made. A line with her name and key that does not verify is an error.
+func CosignedBy(checkpoint []byte, witness string) (at time.Time, ok bool, err error) {
+	key, err := parseVerifierKey(witness)
+	if err != nil {
+		return time.Time{}, false, err
+	}
+	if key.algorithm != algCosignature {
+		return time.Time{}, false, fmt.Errorf("the key of %s is not for cosignatures", key.name)
+	}
+	seconds, ok, err := readCosignature(checkpoint, key)
+	if !ok || err != nil {
+		return time.Time{}, false, err
+	}
+	return time.Unix(int64(seconds), 0).UTC(), true, nil
+}
+
+func readCosignature(checkpoint []byte, key verifierKey) (seconds uint64, ok bool, err error) {
+	n, err := openNote(checkpoint, key)
+	var unsigned *note.UnverifiedNoteError
+	if errors.As(err, &unsigned) {
+		return 0, false, nil
+	}
+	if err != nil {
+		return 0, false, err
+	}
+	raw, err := base64.StdEncoding.DecodeString(n.Sigs[0].Base64)
+	if err != nil {
+		return 0, false, err
+	}
+	return binary.BigEndian.Uint64(raw[4:]), true, nil
 }
 
 func (m Manifest) witnessKeys() ([]verifierKey, error) {

@@ -15,6 +15,10 @@ const nightFrom, nightTo = "2200", "0700"
 // maxCohorts bounds the work of comparing them with each other.
 const maxCohorts = 500
 
+// usualPartyPercent is the share of unreserved seats that parties may take
+// with fixed seating.
+const usualPartyPercent = 10
+
 // shortWindow is the length under which quickness begins to matter.
 const shortWindow = 4 * time.Hour
 
@@ -80,6 +84,7 @@ func (t *table) cohort(c *cohort.Campaign) cohort.Cohort {
 	}
 	t.pools(&x)
 	t.sources(c, &x)
+	t.witnesses(c, &x)
 	t.done()
 	return x
 }
@@ -175,6 +180,10 @@ func (t *table) pools(x *cohort.Cohort) {
 			p.fail(p.in("percent"), "the pools of %s add up to %d percent", x.Key, sum)
 		}
 		x.Pools = append(x.Pools, pool)
+	}
+	x.PartyPercent = t.number("party_percent", usualPartyPercent, 0, 100)
+	if t.has("party_percent") && x.Seating != "fixed" {
+		t.fail(t.in("party_percent"), "cohort %s: party_percent is for fixed seating; with %s parties are served in their turn", x.Key, x.Seating)
 	}
 	if len(x.Pools) > 0 && x.Seating != "fixed" {
 		t.fail(t.in("pools"), "cohort %s has pools: its seating must be fixed, not %s", x.Key, x.Seating)

@@ -168,11 +168,20 @@ func (ps *pairs) cohort(c *cohort.Campaign, x *cohort.Cohort) {
 	ps.add(k+"supply.to", x.Supply.To.Format(dateLayout))
 	ps.list(k+"supply.vaccines", slices.Sorted(slices.Values(x.Supply.Vaccines)))
 	ps.add(k+"seating", x.Seating)
+	if x.Seating == "fixed" {
+		ps.add(k+"party_percent", strconv.Itoa(x.PartyPercent))
+	}
 	for i, p := range x.Pools {
 		ps.add(fmt.Sprintf("%spools[%d]", k, i), fmt.Sprintf("%s %d %%", p.Group, p.Percent))
 	}
 	for i, s := range x.Sources {
 		ps.add(fmt.Sprintf("%ssources[%d]", k, i), showSource(s))
+	}
+	for i, w := range x.Witnesses {
+		ps.add(fmt.Sprintf("%switnesses[%d]", k, i), fmt.Sprintf("%q %s", w.Name, w.Key))
+	}
+	if len(x.Witnesses) > 0 {
+		ps.add(k+"min_witnesses", strconv.Itoa(x.MinWitnesses))
 	}
 }
 

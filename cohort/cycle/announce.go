@@ -57,8 +57,11 @@ func Manifest(c *cohort.Campaign, o *cohort.Cohort, row data.CohortRow, operator
 	m := lottery.Manifest{
 		DrawID: c.DrawID(o.Key), Stream: lottery.Stream, GroupWeight: "min", MaxWeight: uint16(c.Rules.MaxWeight),
 		Sample: c.Sample, Audit: max(c.Rules.AuditSample, lottery.MinAudit), Authority: c.Authority,
-		Rules: c.FileHash, Campaign: c.FileHash, Cohort: o.Key, Reserve: c.Rules.Reserve, OperatorKey: operator,
+		Rules: c.FileHash, Campaign: c.FileHash, Cohort: o.Key, Reserve: c.Rules.Reserve, OperatorKey: operator, MinWitnesses: o.MinWitnesses,
 		Deadlines: lottery.Deadlines{Opens: row.Opens, Closes: row.Closes, Reveal: row.DrawAt, Bundle: row.DrawAt.Add(bundleDue)},
+	}
+	for _, w := range o.Witnesses {
+		m.Witnesses = append(m.Witnesses, w.Key)
 	}
 	for i, s := range o.Sources {
 		out := lottery.Source{Type: s.Type, Index: s.Index, Digits: s.Digits, Rounds: s.Rounds}
@@ -142,6 +145,10 @@ func AnnounceWith(ctx context.Context, tx *data.Tx, c *cohort.Campaign, key stri
 		return a, refuse("the window of cohort %s was to open at %s: announce before, or give it a later window", key, row.Opens.In(c.Location).Format("2006-01-02 15:04"))
 	case !now.Before(row.Closes):
 		return a, refuse("the window of cohort %s is past", key)
+	case !c.Sample && o.MinWitnesses < minWitnesses:
+		return a, refuse("cohort %s: name at least %d witnesses outside the authority in the campaign file", key, minWitnesses)
+	case operator == "" && (!c.Sample || o.MinWitnesses > 0):
+		return a, refuse("cohort %s: its checkpoint is signed; make the operator's key first: jebi draw operator new", key)
 	}
 	var k [32]byte
 	if _, err := io.ReadFull(random, k[:]); err != nil {

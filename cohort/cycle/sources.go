@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"jebi/cohort"
 	"jebi/data"
@@ -27,14 +28,29 @@ type SourceEntry struct {
 
 // reading is a draw whose randomness is being recorded.
 type reading struct {
-	row     data.CohortRow
-	draw    data.DrawRow
-	sample  bool
-	reveals cohort.Reveals
+	row       data.CohortRow
+	draw      data.DrawRow
+	manifest  lottery.Manifest
+	sample    bool
+	witnessed time.Time // of the checkpoint; zero in a sample without witnesses
+	reveals   cohort.Reveals
 }
 
-// readSources locks a frozen cohort and reads how far its randomness is.
+// readSources locks a frozen cohort whose checkpoint enough witnesses have
+// cosigned, and reads how far its randomness is: before, nothing is revealed.
 func readSources(ctx context.Context, tx *data.Tx, campaignID int, key string) (reading, error) {
+	r, err := frozenDraw(ctx, tx, campaignID, key)
+	if err != nil {
+		return r, err
+	}
+	if r.witnessed, err = witnessed(r.manifest, r.draw.Checkpoint); err != nil {
+		return r, refuse("draw %s: randomness is recorded against the cosigned checkpoint: %v", r.draw.DrawID, err)
+	}
+	return r, nil
+}
+
+// frozenDraw locks a frozen cohort and reads its draw.
+func frozenDraw(ctx context.Context, tx *data.Tx, campaignID int, key string) (reading, error) {
 	row, err := tx.CohortByKey(ctx, campaignID, key)
 	if err != nil {
 		return reading{}, err
@@ -54,7 +70,7 @@ func readSources(ctx context.Context, tx *data.Tx, campaignID int, key string) (
 		return reading{}, fmt.Errorf("draw %s: %w", d.DrawID, err)
 	}
 	r, err := revealsOf(ctx, tx, row.ID, m)
-	return reading{row, d, m.Sample, r}, err
+	return reading{row: row, draw: d, manifest: m, sample: m.Sample, reveals: r}, err
 }
 
 // revealsOf is what is recorded of a draw's randomness.
@@ -282,7 +298,7 @@ func Void(ctx context.Context, tx *data.Tx, c *cohort.Campaign, campaignID int, 
 		return refuse("cohort %s is %s: a draw is given up only between its announcement and the first die or reveal", key, row.State)
 	}
 	if row.State == cohort.Frozen {
-		r, err := readSources(ctx, tx, campaignID, key)
+		r, err := frozenDraw(ctx, tx, campaignID, key)
 		if err != nil {
 			return err
 		}
