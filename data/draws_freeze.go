@@ -112,31 +112,28 @@ func (tx *Tx) EachLeaf(ctx context.Context, cohortID int, do func(position int, 
 	return nil
 }
 
-// FrozenBallot is a leaf with what opens it. Its slices are valid until the
-// next one is read; they are nil where the ballot is gone.
+// FrozenBallot is what opens a leaf. Its slices are valid until the next one
+// is read.
 type FrozenBallot struct {
-	Position int // in leaves.bin
-	Salt     []byte
-	Bytes    []byte
+	Person int64
+	Salt   []byte
+	Bytes  []byte
 }
 
-// EachFrozenBallot streams what opens the frozen ballots, in no order.
-func (tx *Tx) EachFrozenBallot(ctx context.Context, cohortID int, do func(*FrozenBallot) error) error {
-	rows, err := tx.tx.Query(ctx, `
-		SELECT l.position, b.salt, b.bytes
-		  FROM draw_leaf l
-		  JOIN cohort c ON c.id = l.cohort_id
-		  LEFT JOIN ballot b ON b.campaign_id = c.campaign_id AND b.person_id = l.person_id
-		 WHERE l.cohort_id = $1`, cohortID)
+// EachFrozenBallot streams the ballots of a frozen cohort in no order, those
+// that were not admitted among them. None is joined to its leaf: of millions
+// the caller finds it sooner.
+func (tx *Tx) EachFrozenBallot(ctx context.Context, c CohortRow, do func(*FrozenBallot) error) error {
+	rows, err := tx.tx.Query(ctx, `SELECT person_id, salt, bytes FROM ballot WHERE cohort_id = $1 AND campaign_id = $2`, c.ID, c.Campaign)
 	if err != nil {
-		return fmt.Errorf("ballots of cohort %d: %w", cohortID, err)
+		return fmt.Errorf("ballots of cohort %d: %w", c.ID, err)
 	}
 	var b FrozenBallot
-	_, err = pgx.ForEachRow(rows, []any{&b.Position, (*pgtype.DriverBytes)(&b.Salt), (*pgtype.DriverBytes)(&b.Bytes)}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&b.Person, (*pgtype.DriverBytes)(&b.Salt), (*pgtype.DriverBytes)(&b.Bytes)}, func() error {
 		return do(&b)
 	})
 	if err != nil {
-		return fmt.Errorf("ballots of cohort %d: %w", cohortID, err)
+		return fmt.Errorf("ballots of cohort %d: %w", c.ID, err)
 	}
 	return nil
 }

@@ -19,36 +19,44 @@ type shelf struct {
 	ids     []string // in public files
 	rowIDs  []int64
 	clinics map[string][]int32 // ascending positions
-	dates   map[string]uint16
-	parts   map[string]uint16
-	date    []uint16 // by position
-	part    []uint16
-	lists   map[string][]int32 // choices that were met before
-	key     []byte
-	wanted  []int32
+	// clinicOf numbers the clinics as slots do.
+	clinicOf map[string]int32
+	dayParts map[[2]int32][2]uint16 // date and part of a slot's day and block
+	dates    map[string]uint16
+	parts    map[string]uint16
+	date     []uint16 // by position
+	part     []uint16
+	lists    map[string][]int32 // choices that were met before
+	key      []byte
+	wanted   []int32
 }
-
-// maxLists bounds how many different choices are kept to be shared.
-const maxLists = 1 << 20
 
 // newShelf takes slots in supply order.
 func newShelf(slots []data.SlotRow) (*shelf, error) {
 	h := &shelf{
 		clinics: map[string][]int32{}, dates: map[string]uint16{}, parts: map[string]uint16{}, lists: map[string][]int32{},
+		dayParts: map[[2]int32][2]uint16{},
 	}
 	position := make(map[int64]int32, len(slots))
 	for x, s := range slots {
 		position[s.ID] = int32(x)
 	}
-	numbers := map[string]int32{}
-	number := func(kind, name string) int32 {
-		n, ok := numbers[kind+name]
-		if !ok {
-			n = int32(len(numbers))
-			numbers[kind+name] = n
+	// Sorted, so that a clinic's slots stand in one order by their numbers and in the supply.
+	number := func(of func(s *data.SlotRow) string) map[string]int32 {
+		names := make([]string, len(slots))
+		for x := range slots {
+			names[x] = of(&slots[x])
 		}
-		return n
+		slices.Sort(names)
+		numbers := map[string]int32{}
+		for i, name := range slices.Compact(names) {
+			numbers[name] = int32(i)
+		}
+		return numbers
 	}
+	h.clinicOf = number(func(s *data.SlotRow) string { return s.ClinicKey })
+	vaccines := number(func(s *data.SlotRow) string { return s.Vaccine })
+	blocks := number(blockAndPart)
 	for x, s := range slots {
 		day, err := time.Parse(time.DateOnly, s.Date)
 		if err != nil {
@@ -59,7 +67,7 @@ func newShelf(slots []data.SlotRow) (*shelf, error) {
 			seats = *s.Drawn
 		}
 		out := lottery.Slot{
-			Clinic: number("clinic ", s.ClinicKey), Vaccine: number("vaccine ", s.Vaccine), Block: number("block ", s.Block),
+			Clinic: h.clinicOf[s.ClinicKey], Vaccine: vaccines[s.Vaccine], Block: blocks[blockAndPart(&slots[x])],
 			Day: int32(day.Unix() / (24 * 60 * 60)), Seats: int32(seats), Party: int32(s.PartySeats), Second: s.Second, Pair: lottery.None,
 		}
 		if s.Pair != 0 {
@@ -68,12 +76,17 @@ func newShelf(slots []data.SlotRow) (*shelf, error) {
 		h.slots = append(h.slots, out)
 		h.ids, h.rowIDs = append(h.ids, slotName(s)), append(h.rowIDs, s.ID)
 		h.date, h.part = append(h.date, index(h.dates, s.Date)), append(h.part, index(h.parts, s.Part))
+		h.dayParts[[2]int32{out.Day, out.Block}] = [2]uint16{h.date[x], h.part[x]}
 		if !s.Second {
 			h.clinics[s.ClinicKey] = append(h.clinics[s.ClinicKey], int32(x))
 		}
 	}
 	return h, nil
 }
+
+// blockAndPart is what the block of a slot stands for: equal ones lie in the
+// same part of the day.
+func blockAndPart(s *data.SlotRow) string { return s.Block + " " + s.Part }
 
 func index(names map[string]uint16, name string) uint16 {
 	n, ok := names[name]

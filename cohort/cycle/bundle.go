@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 
@@ -74,7 +75,7 @@ func WriteAuditors(ctx context.Context, db *data.DB, c *cohort.Campaign, cohortI
 		if o == nil || !row.State.Since(cohort.Drawn) {
 			return fmt.Errorf("cohort %s: %w", row.Key, ErrNotPublished)
 		}
-		d, err = compute(ctx, tx, o, cohortID)
+		d, err = computeFor(ctx, tx, o, cohortID, math.MaxInt)
 		return err
 	})
 	if err != nil {

@@ -2,6 +2,7 @@ package cycle
 
 import (
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -26,17 +27,18 @@ type computed struct {
 	leaves   []byte
 	revealed []lottery.Revealed
 	order    []lottery.Entity
-	tickets  []lottery.Applicant
+	layout   *lottery.Layout // the tickets
 	places   *lottery.Places
 	outcomes []lottery.Outcome
-	ballots  []byte // ballots.bin, where the draw is small enough to be audited at once
+	ballots  []byte // ballots.bin, for auditors
 	bundle   lottery.Bundle
 	claims   lottery.Claims
 }
 
-// auditedLeaves is up to how many leaves the program audits its own draw with
-// the auditors' files in memory, before it publishes.
-const auditedLeaves = 200_000
+// auditedLeaves is up to how many leaves the program audits its own draw as a
+// sworn auditor does, by the reference allocation, before it publishes. A
+// larger one is held against its ballots, commitments and cut-offs.
+const auditedLeaves = 20_000
 
 // draw computes a frozen cohort's draw outside a transaction, verifies its
 // bundle, and writes it in one that looks at the state again. The caller holds
@@ -74,6 +76,12 @@ func (r *Runner) draw(ctx context.Context, c *cohort.Campaign, row data.CohortRo
 // compute reads the frozen draw, checks that it is what was frozen, and gives
 // everyone her ticket and her place.
 func compute(ctx context.Context, tx *data.Tx, o *cohort.Cohort, cohortID int) (*computed, error) {
+	return computeFor(ctx, tx, o, cohortID, auditedLeaves)
+}
+
+// computeFor is compute that keeps the ballots of a draw of up to so many
+// leaves.
+func computeFor(ctx context.Context, tx *data.Tx, o *cohort.Cohort, cohortID, keep int) (*computed, error) {
 	d, err := readFrozen(ctx, tx, cohortID)
 	if err != nil {
 		return nil, err
@@ -98,7 +106,7 @@ func compute(ctx context.Context, tx *data.Tx, o *cohort.Cohort, cohortID int) (
 	if d.order, err = lottery.Order(d.leaves, key); err != nil {
 		return nil, fmt.Errorf("draw %s: %w", d.draw.DrawID, err)
 	}
-	if err := d.readBallots(ctx, tx, o); err != nil {
+	if err := d.readBallots(ctx, tx, o, len(d.people) <= keep); err != nil {
 		return nil, err
 	}
 	return d, nil
@@ -121,6 +129,9 @@ func readFrozen(ctx context.Context, tx *data.Tx, cohortID int) (*computed, erro
 	if d.k, err = tx.DrawKey(ctx, cohortID); err != nil {
 		return nil, err
 	}
+	if lottery.KCommit(d.draw.DrawID, d.k) != lottery.Hash(d.draw.KCommit) {
+		return nil, fmt.Errorf("draw %s: its secret key is not that of the announced k_commit", d.draw.DrawID)
+	}
 	if d.manifest, err = lottery.ParseManifest(d.draw.Manifest); err != nil {
 		return nil, fmt.Errorf("draw %s: %w", d.draw.DrawID, err)
 	}
@@ -139,22 +150,21 @@ func readFrozen(ctx context.Context, tx *data.Tx, cohortID int) (*computed, erro
 	if err := d.sameSupply(); err != nil {
 		return nil, err
 	}
-	leaves := make([]lottery.Leaf, 0, d.draw.Leaves)
+	// In the order that was frozen: the root then says that they are what was checked at the freeze.
+	first := lottery.FirstLeaf(lottery.ManifestHash(d.draw.Manifest), lottery.SupplyHash(d.draw.Supply))
+	d.leaves = append(make([]byte, 0, d.draw.Leaves*lottery.LeafSize), first[:]...)
 	d.people = make([]int64, 1, d.draw.Leaves)
 	err = tx.EachLeaf(ctx, cohortID, func(position int, l *data.LeafRow) error {
 		if position != len(d.people) {
 			return fmt.Errorf("leaf %d is missing", len(d.people))
 		}
 		d.people = append(d.people, l.Person)
-		leaves = append(leaves, lottery.Leaf{PID: l.PID, GID: l.GID, Weight: uint16(l.Weight), Commit: l.Commit})
+		leaf := lottery.Leaf{PID: l.PID, GID: l.GID, Weight: uint16(l.Weight), Commit: l.Commit}.Bytes()
+		d.leaves = append(d.leaves, leaf[:]...)
 		return nil
 	})
 	if err != nil {
 		return nil, err
-	}
-	d.leaves, err = lottery.Leaves(lottery.ManifestHash(d.draw.Manifest), lottery.SupplyHash(d.draw.Supply), leaves)
-	if err != nil {
-		return nil, fmt.Errorf("draw %s: %w", d.draw.DrawID, err)
 	}
 	if root := lottery.Root(d.leaves); len(d.people) != d.draw.Leaves || root != lottery.Hash(d.draw.Root) {
 		return nil, fmt.Errorf("draw %s: the leaves are not those that were frozen: %d with root %s, frozen were %d with root %x",
@@ -182,78 +192,99 @@ func (d *computed) sameSupply() error {
 }
 
 // readBallots opens every frozen ballot, checks it against its commitment and
-// puts its choices at its ticket.
-func (d *computed) readBallots(ctx context.Context, tx *data.Tx, o *cohort.Cohort) error {
+// its person's pid, puts its choices at its ticket, and gives places.
+func (d *computed) readBallots(ctx context.Context, tx *data.Tx, o *cohort.Cohort, keep bool) error {
+	rule := seating(o.Seating)
+	var err error
+	if d.layout, err = lottery.NewLayout(d.shelf.slots, []string{""}); err != nil {
+		return fmt.Errorf("draw %s: %w", d.draw.DrawID, err)
+	}
+	d.layout.Extend(len(d.order))
+	in := newWishes(d.shelf, d.layout)
 	ranks := lottery.RankByLeaf(d.order, len(d.people))
-	d.tickets = make([]lottery.Applicant, len(d.order))
-	for i := range d.order {
-		d.tickets[i] = lottery.Applicant{Size: d.order[i].Size, Doses: 1}
-	}
-	audited := len(d.people) <= auditedLeaves
-	var opened []struct {
-		salt  [32]byte
-		bytes []byte
-	}
-	if audited {
-		opened = make([]struct {
-			salt  [32]byte
-			bytes []byte
-		}, len(d.people))
+	leafOf := newIndex(d.people)
+	parties := map[uint32][]lottery.Code{} // by rank
+	opened := make([]bool, len(d.people))
+	var kept []openedBallot
+	if keep {
+		kept = make([]openedBallot, len(d.people))
 	}
 	read := 0
-	err := tx.EachFrozenBallot(ctx, d.row.ID, func(b *data.FrozenBallot) error {
-		if len(b.Salt) != 32 {
-			return fmt.Errorf("draw %s: the ballot of leaf %d is gone", d.draw.DrawID, b.Position)
+	err = tx.EachFrozenBallot(ctx, d.row, func(b *data.FrozenBallot) error {
+		at := leafOf.find(b.Person)
+		if at == 0 {
+			return nil // not admitted
 		}
-		leaf, err := lottery.ParseLeaf(d.leaves[b.Position*lottery.LeafSize:][:lottery.LeafSize])
+		choices, err := d.open(in, at, b)
 		if err != nil {
-			return err
+			return fmt.Errorf("draw %s: the ballot of leaf %d %w", d.draw.DrawID, at, err)
 		}
-		if lottery.BallotCommit([32]byte(b.Salt), b.Bytes) != leaf.Commit {
-			return fmt.Errorf("draw %s: the ballot of leaf %d is not the one that was frozen", d.draw.DrawID, b.Position)
-		}
-		choices, err := d.shelf.choices(b.Bytes)
-		if err != nil {
-			return fmt.Errorf("draw %s: leaf %d: %w", d.draw.DrawID, b.Position, err)
-		}
+		opened[at] = true
 		read++
-		t := &d.tickets[ranks[b.Position]-1]
-		switch {
-		case t.Choices == nil:
-			t.Choices = choices
-		case !slices.EqualFunc(t.Choices, choices, slices.Equal[[]int32]):
-			return fmt.Errorf("draw %s: leaf %d: its party asked for something else", d.draw.DrawID, b.Position)
+		if keep {
+			kept[at] = openedBallot{[32]byte(b.Salt), slices.Clone(b.Bytes)}
 		}
-		if audited {
-			opened[b.Position].salt, opened[b.Position].bytes = [32]byte(b.Salt), slices.Clone(b.Bytes)
+		rank := ranks[at]
+		e := &d.order[rank-1]
+		if e.Size > 1 {
+			if wish, ok := parties[rank]; ok {
+				if !slices.Equal(wish, choices) {
+					return fmt.Errorf("draw %s: leaf %d: its party asked for something else", d.draw.DrawID, at)
+				}
+				return nil
+			}
+			parties[rank] = slices.Clone(choices)
 		}
-		return nil
+		start := uint64(0)
+		if rule == lottery.Fixed {
+			start = binary.BigEndian.Uint64(e.Ticket[24:])
+		}
+		return d.layout.Set(int(rank-1), e.Size, 1, 0, start, choices...)
 	})
 	if err != nil {
 		return err
 	}
 	if read != len(d.people)-1 {
-		return fmt.Errorf("draw %s: %d ballots for %d leaves", d.draw.DrawID, read, len(d.people)-1)
+		return fmt.Errorf("draw %s: the ballot of leaf %d is gone", d.draw.DrawID, 1+slices.Index(opened[1:], false))
 	}
-	if audited {
+	if keep {
 		d.ballots = []byte{}
-		for _, b := range opened[1:] {
+		for _, b := range kept[1:] {
 			d.ballots = lottery.AppendBallot(d.ballots, b.salt, b.bytes)
 		}
 	}
-	rule := seating(o.Seating)
-	if rule == lottery.Fixed {
-		for i := range d.tickets {
-			for c := range d.tickets[i].Choices {
-				d.tickets[i].Choices[c] = rotate(d.tickets[i].Choices[c], d.order[i].Ticket)
-			}
-		}
-	}
-	d.places, err = lottery.Serve(&lottery.Problem{Slots: d.shelf.slots, Pools: []string{""}, Tickets: d.tickets}, rule)
-	if err != nil {
+	if d.places, err = d.layout.Serve(rule); err != nil {
 		return fmt.Errorf("draw %s: %w", d.draw.DrawID, err)
 	}
 	return nil
+}
+
+// openedBallot is a record of ballots.bin.
+type openedBallot struct {
+	salt  [32]byte
+	bytes []byte
+}
+
+// errOther is wrapped where a ballot is not the one that was frozen.
+var errOther = errors.New("is not the one that was frozen")
+
+// open checks a ballot against its leaf and gives its choices.
+func (d *computed) open(in *wishes, at uint32, b *data.FrozenBallot) ([]lottery.Code, error) {
+	leaf, err := lottery.ParseLeaf(d.leaves[int(at)*lottery.LeafSize:][:lottery.LeafSize])
+	if err != nil {
+		return nil, err
+	}
+	if len(b.Salt) != 32 || lottery.BallotCommit([32]byte(b.Salt), b.Bytes) != leaf.Commit {
+		return nil, errOther
+	}
+	person, choices, err := in.read(b.Bytes)
+	if err != nil {
+		return nil, fmt.Errorf("cannot be read: %w", err)
+	}
+	if lottery.PID(d.k, d.draw.DrawID, string(person)) != leaf.PID {
+		return nil, errors.New("names another person")
+	}
+	return choices, nil
 }
 
 // finish makes the files of the bundle.

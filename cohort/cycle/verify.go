@@ -10,9 +10,10 @@ import (
 	"jebi/lottery"
 )
 
-// verifyOwn verifies the bundle as anybody would, before it is written: and,
-// where the draw is small enough to be held in memory twice, as a sworn
-// auditor would, by the reference allocation.
+// verifyOwn verifies the bundle as anybody would, before it is written; holds
+// the places against what must always be so, whoever gave them; and, where the
+// draw is small, audits it as a sworn auditor would, by the reference
+// allocation.
 func (r *Runner) verifyOwn(d *computed, o *cohort.Cohort) error {
 	opts := lottery.VerifyOptions{Beacon: r.Beacon}
 	if d.ballots != nil {
@@ -30,7 +31,7 @@ func (r *Runner) verifyOwn(d *computed, o *cohort.Cohort) error {
 			return fmt.Errorf("draw %s: %w: %s: %s", d.draw.DrawID, errOwnBundle, p.Name, p.Detail)
 		}
 	}
-	if err := d.check(); err != nil {
+	if err := d.layout.Check(d.places, seating(o.Seating)); err != nil {
 		return fmt.Errorf("draw %s: %w: %w", d.draw.DrawID, errOwnBundle, err)
 	}
 	return nil
@@ -70,36 +71,6 @@ func (d *computed) reallocate(o *cohort.Cohort, supply []byte, order []lottery.E
 		outcomes[i] = lottery.Outcome{Choice: uint8(places.Choice[i]), Slot: uint32(places.Slot[i] + 1), Second: uint32(places.Second[i] + 1)}
 	}
 	return outcomes, d.publicCutOffs(places.CutOffs), nil
-}
-
-// check holds the places against what must always be so, whoever allocated
-// them: no slot above its seats, nobody outside her choice, and everyone
-// granted what the cut-offs say.
-func (d *computed) check() error {
-	used := make([]int32, len(d.shelf.slots))
-	table := lottery.NewCutOffTable(d.places.CutOffs)
-	for i := range d.tickets {
-		t := &d.tickets[i]
-		c, x := int(d.places.Choice[i]), d.places.Slot[i]
-		class := lottery.Class{Size: t.Size, Doses: t.Doses, Pool: t.Pool}
-		if granted := table.Granted(class, uint32(i+1), t.Choices); granted != c {
-			return fmt.Errorf("rank %d has choice %d, the cut-offs grant %d", i+1, c, granted)
-		}
-		if c == 0 {
-			continue
-		}
-		inside := false
-		for _, y := range t.Choices[c-1] {
-			inside = inside || x == y
-		}
-		if !inside {
-			return fmt.Errorf("rank %d: slot %d lies outside its choice %d", i+1, x, c)
-		}
-		if used[x] += int32(t.Size); used[x] > d.shelf.slots[x].Seats {
-			return fmt.Errorf("slot %d is given to more than its %d seats", x, d.shelf.slots[x].Seats)
-		}
-	}
-	return nil
 }
 
 // memory is a folder of files in memory.
