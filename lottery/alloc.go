@@ -94,6 +94,11 @@ func Serve(p *Problem, seating Seating) (*Places, error) {
 	if err := p.Check(seating); err != nil {
 		return nil, err
 	}
+	return serveChecked(p, seating)
+}
+
+// serveChecked is Serve for a problem that was checked.
+func serveChecked(p *Problem, seating Seating) (*Places, error) {
 	switch seating {
 	case Flexible:
 		return serveFlexible(p), nil

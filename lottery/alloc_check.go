@@ -5,19 +5,27 @@ import (
 	"fmt"
 )
 
-// Check says whether the problem can be allocated under the seating; the error names the first slot
+// Check says whether the problem can be allocated in a draw under the seating; the error names the first slot
 // (position in supply order from 0) or ticket (rank from 1) that cannot be.
 func (p *Problem) Check(seating Seating) error {
+	if err := p.checkForm(seating); err != nil {
+		return err
+	}
+	if seating != Flexible {
+		if x, err := p.checkPairs(); err != nil {
+			return fmt.Errorf("slot %d: %w", x, err)
+		}
+	}
+	return nil
+}
+
+// checkForm is Check without what only a release has to see to: that pairs can hold every second dose.
+func (p *Problem) checkForm(seating Seating) error {
 	if seating != Flexible && seating != Fixed && seating != Serial {
 		return fmt.Errorf("unknown seating %q", seating)
 	}
 	for x := range p.Slots {
 		if err := p.checkSlot(int32(x)); err != nil {
-			return fmt.Errorf("slot %d: %w", x, err)
-		}
-	}
-	if seating != Flexible {
-		if x, err := p.checkPairs(); err != nil {
 			return fmt.Errorf("slot %d: %w", x, err)
 		}
 	}

@@ -62,7 +62,9 @@ type ResultCutOff struct {
 	Rank  uint32 `json:"rank"`
 }
 
-// Allocate serves the instance by the reference implementation. The error names what cannot be served.
+// Allocate serves the instance by the reference implementation. The error names what cannot be served. Pairs are
+// taken as they stand, because an instance states a question, not a release: whether a second slot holds all whom
+// its pairs send there is for PairFlaw to say.
 func Allocate(in Instance) (InstanceResult, error) {
 	if in.Seating != Flexible && in.Seating != Fixed {
 		return InstanceResult{}, fmt.Errorf("seating %q is neither %q nor %q", in.Seating, Flexible, Fixed)
@@ -71,7 +73,10 @@ func Allocate(in Instance) (InstanceResult, error) {
 	if err != nil {
 		return InstanceResult{}, err
 	}
-	places, err := Serve(p, in.Seating)
+	if err := p.checkForm(in.Seating); err != nil {
+		return InstanceResult{}, err
+	}
+	places, err := serveChecked(p, in.Seating)
 	if err != nil {
 		return InstanceResult{}, err
 	}

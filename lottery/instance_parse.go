@@ -28,16 +28,26 @@ func ParseInstance(file []byte) (Instance, error) {
 	if err := o.failure(); err != nil {
 		return Instance{}, err
 	}
-	p, err := in.Problem()
-	if err != nil {
+	if _, err := in.Problem(); err != nil {
 		return Instance{}, fmt.Errorf("instance: %w", err)
 	}
-	if in.Seating == Fixed {
-		if x, err := p.checkPairs(); err != nil {
-			return Instance{}, fmt.Errorf("instance: slot %q: %w", in.Slots[x].ID, err)
-		}
-	}
 	return in, nil
+}
+
+// PairFlaw says why the instance's pairs could not be a release's, naming the slot: a second slot with fewer seats than
+// the slots that it is the pair of, at another clinic, of another vaccine, or not 49–63 days later. Nil if they could.
+func (in Instance) PairFlaw() error {
+	if in.Seating != Fixed {
+		return nil
+	}
+	p, err := in.Problem()
+	if err != nil {
+		return err
+	}
+	if x, err := p.checkPairs(); err != nil {
+		return fmt.Errorf("slot %q: %w", in.Slots[x].ID, err)
+	}
+	return nil
 }
 
 // ParseSupply reads the slots of supply.json, in supply order.

@@ -161,10 +161,6 @@ func TestInstanceErrorsNameTheId(t *testing.T) {
 		{slot(`{"id":"x","pair":"y"}`), `slot "x": pair "y" is not in the supply`},
 		{slot(`{"id":"x","pair":"s1"}`), `slot "x": pair "s1" is not marked as a second slot`},
 		{slot(`{"id":"x","pair":3}`), `slot "x": pair`},
-		{slot(`{"id":"x","seats":3,"pair":"d"}`), `slot "x": its pair has 2 seats`},
-		{slot(`{"id":"x","seats":1,"pair":"d"},{"id":"y","seats":2,"pair":"d"}`), `slot "y": its pair has 2 seats`},
-		{slot(`{"id":"x","clinic":"C","pair":"d"}`), `slot "x": its pair has another clinic`},
-		{slot(`{"id":"x","date":"2021-07-26","pair":"e"},{"id":"e","second":true,"date":"2021-09-12"}`), `slot "x": its pair is 48 days later`},
 		{slot(`7`), `slots[2]`},
 		{ticket(`7`), `tickets[0]`},
 		{ticket(`{"choices":[]}`), `ticket "": has no id`},
@@ -189,6 +185,39 @@ func TestInstanceErrorsNameTheId(t *testing.T) {
 	}
 	if _, err := ParseInstance([]byte(ticket(`{"id":"t","choices":[["s1"],["s1"]]}`))); err != nil {
 		t.Errorf("one slot in two choices is legal: %v", err)
+	}
+}
+
+// An instance's pairs are taken as they stand, and PairFlaw says what no release would have.
+func TestPairsThatNoReleaseHas(t *testing.T) {
+	slot := func(s string) string {
+		return `{"seating":"fixed","slots":[{"id":"s1","seats":2},{"id":"d","seats":2,"second":true},` + s +
+			`],"tickets":[{"id":"t","doses":2,"choices":[["x"]]}]}`
+	}
+	for _, test := range []struct{ file, want string }{
+		{slot(`{"id":"x","seats":3,"pair":"d"}`), `slot "x": its pair has 2 seats`},
+		{slot(`{"id":"x","seats":1,"pair":"d"},{"id":"y","seats":2,"pair":"d"}`), `slot "y": its pair has 2 seats`},
+		{slot(`{"id":"x","clinic":"C","pair":"d"}`), `slot "x": its pair has another clinic`},
+		{slot(`{"id":"x","date":"2021-07-26","pair":"e"},{"id":"e","second":true,"date":"2021-09-12"}`), `slot "x": its pair is 48 days later`},
+	} {
+		in, err := ParseInstance([]byte(test.file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := in.PairFlaw(); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: flaw %v, want one with %q", test.file, err, test.want)
+		}
+		result, err := Allocate(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := result.Assigned[0]; in.Slots[2].Seats > 0 && (got.Choice != 1 || got.Second == nil) {
+			t.Errorf("%s: %+v, want both doses", test.file, got)
+		}
+	}
+	in, err := ParseInstance([]byte(slot(`{"id":"x","seats":2,"pair":"d"}`)))
+	if err != nil || in.PairFlaw() != nil {
+		t.Errorf("a good pair: %v, %v", err, in.PairFlaw())
 	}
 }
 

@@ -31,6 +31,9 @@ cut-offs, by the reference rules. It needs no database and writes nothing.`,
 			if err != nil {
 				return usage(err)
 			}
+			if err := in.PairFlaw(); err != nil {
+				a.progress("warning: no release would have such pairs: %v", err)
+			}
 			result, err := lottery.Allocate(in)
 			if err != nil {
 				return usage(err)
