@@ -228,11 +228,6 @@ func TestAllocateRefusesOtherSeatings(t *testing.T) {
 	if _, err := Allocate(Instance{Seating: Fixed, Tickets: []InstanceTicket{{ID: "t"}}}); err == nil {
 		t.Error("a ticket of size 0 was served")
 	}
-	pair := "d"
-	in := Instance{Seating: Fixed, Slots: []InstanceSlot{{ID: "s", Seats: 1, Pair: &pair}, {ID: "d", Second: true}}}
-	if _, err := Allocate(in); err == nil {
-		t.Error("a pair that is too small was accepted")
-	}
 }
 
 func TestParseSupply(t *testing.T) {
