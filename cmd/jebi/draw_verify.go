@@ -46,12 +46,8 @@ if anything is absent. It needs no database and writes nothing.`,
 					return usage(err)
 				}
 			}
-			if key != "" {
-				b, err := os.ReadFile(key)
-				if err != nil {
-					return usage(err)
-				}
-				opts.OperatorKey = strings.TrimSpace(string(b))
+			if opts.OperatorKey, err = readText(key); err != nil {
+				return err
 			}
 			report := lottery.Verify(fsys, opts)
 			ok := report.OK(strict)
@@ -68,6 +64,18 @@ if anything is absent. It needs no database and writes nothing.`,
 	c.Flags().StringVar(&key, "key", "", "file with the operator's verifier key, got from elsewhere")
 	c.Flags().BoolVar(&strict, "strict", false, "fail also where anything is absent")
 	return c
+}
+
+// readText reads a line from a file; "" names none.
+func readText(file string) (string, error) {
+	if file == "" {
+		return "", nil
+	}
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return "", usage(err)
+	}
+	return strings.TrimSpace(string(b)), nil
 }
 
 // openBundle opens a folder or a zip archive of one.
