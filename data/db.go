@@ -40,6 +40,7 @@ func Open(ctx context.Context, url string) (*DB, error) {
 	cfg.ConnConfig.RuntimeParams["role"] = appRole
 	cfg.ConnConfig.RuntimeParams["search_path"] = schema
 	cfg.ConnConfig.RuntimeParams["timezone"] = "UTC"
+	cfg.ConnConfig.RuntimeParams["jit"] = "off" // statements are short: compiling them took longer than running them
 	cfg.ConnConfig.RuntimeParams["application_name"] = "jebi"
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {

@@ -69,38 +69,42 @@ type MessageSlot struct {
 // LeaseMessages takes messages that are due: each is taken by one caller until
 // the lease ends. Urgent ones come first, then the oldest.
 func (db *DB) LeaseMessages(ctx context.Context, l Lease) ([]Outgoing, error) {
-	var out []Outgoing
-	err := db.Tx(ctx, func(tx *Tx) error {
-		out = nil
-		urgent, others := l.Limit, l.Limit
-		if l.Channel == "sms" && l.DailyCap > 0 {
-			handed, err := tx.smsHanded(ctx, l)
-			if err != nil {
-				return err
-			}
-			urgent = min(l.Limit, l.DailyCap-handed)
-			others = min(l.Limit, l.DailyCap-l.DailyCap/10-handed)
-		}
-		if l.UrgentOnly {
-			others = 0
-		}
-		if urgent <= 0 {
-			return nil
-		}
-		ids, err := tx.leaseIDs(ctx, l, urgent, others)
-		if err != nil || len(ids) == 0 {
-			return err
-		}
-		rows, err := tx.tx.Query(ctx, selectOutgoing, ids)
-		if out, err = many(rows, err, scanOutgoing, "leased messages"); err != nil {
-			return err
-		}
-		if l.Channel == "sms" {
-			return tx.addHanded(ctx, l, len(out))
-		}
-		return nil
+	var ids []int64
+	err := db.Tx(ctx, func(tx *Tx) (err error) {
+		ids, err = tx.lease(ctx, l)
+		return err
 	})
-	return out, err
+	if err != nil || len(ids) == 0 {
+		return nil, err
+	}
+	return db.outgoing(ctx, ids)
+}
+
+// lease marks messages as taken. Where text messages are capped, it counts
+// them in the same transaction, which others of the day wait for: so it does
+// nothing else.
+func (tx *Tx) lease(ctx context.Context, l Lease) ([]int64, error) {
+	urgent, others := l.Limit, l.Limit
+	capped := l.Channel == "sms" && l.DailyCap > 0
+	if capped {
+		handed, err := tx.smsHanded(ctx, l)
+		if err != nil {
+			return nil, err
+		}
+		urgent = min(l.Limit, l.DailyCap-handed)
+		others = min(l.Limit, l.DailyCap-l.DailyCap/10-handed)
+	}
+	if l.UrgentOnly {
+		others = 0
+	}
+	if urgent <= 0 {
+		return nil, nil
+	}
+	ids, err := tx.leaseIDs(ctx, l, urgent, others)
+	if err == nil && capped && len(ids) > 0 {
+		err = tx.addHanded(ctx, l, len(ids))
+	}
+	return ids, err
 }
 
 // smsHanded locks the day's count until the transaction ends.
@@ -116,9 +120,7 @@ func (tx *Tx) smsHanded(ctx context.Context, l Lease) (int, error) {
 }
 
 func (tx *Tx) addHanded(ctx context.Context, l Lease, n int) error {
-	_, err := tx.tx.Exec(ctx, `
-		INSERT INTO sms_day AS d (campaign_id, day, handed) VALUES ($1, $2, greatest($3, 0))
-		ON CONFLICT (campaign_id, day) DO UPDATE SET handed = greatest(d.handed + $3, 0)`, l.Campaign, l.Day, n)
+	_, err := tx.tx.Exec(ctx, `UPDATE sms_day SET handed = greatest(handed + $3, 0) WHERE campaign_id = $1 AND day = $2`, l.Campaign, l.Day, n)
 	if err != nil {
 		return fmt.Errorf("text messages of the day: %w", err)
 	}
@@ -155,28 +157,68 @@ func (tx *Tx) leaseIDs(ctx context.Context, l Lease, urgent, others int) ([]int6
 	return ids, nil
 }
 
+// outgoing reads what leased messages need. What most of them do without is
+// read only for those that need it: one statement over everything takes longer
+// to plan than to run.
+func (db *DB) outgoing(ctx context.Context, ids []int64) ([]Outgoing, error) {
+	var out []Outgoing
+	err := db.ReadTx(ctx, func(tx *Tx) error {
+		rows, err := tx.tx.Query(ctx, selectOutgoing, ids)
+		if out, err = many(rows, err, scanOutgoing, "leased messages"); err != nil {
+			return err
+		}
+		byID := make(map[int64]*Outgoing, len(out))
+		var places, ballots, codes []int64
+		for i := range out {
+			o := &out[i]
+			byID[o.ID] = o
+			switch o.Kind {
+			case "announce", "official", "window_changed", "corrected", "list_late":
+			case "receipt", "withdrawn", "answer_reminder":
+				ballots = append(ballots, o.ID)
+			case "code":
+				codes = append(codes, o.ID)
+			default:
+				places = append(places, o.ID)
+			}
+		}
+		for _, more := range []struct {
+			ids  []int64
+			sql  string
+			scan func(pgx.Rows, map[int64]*Outgoing) error
+		}{{places, selectOutgoingPlace, scanOutgoingPlace}, {ballots, selectOutgoingBallot, scanOutgoingBallot}, {codes, selectOutgoingCode, scanOutgoingCode}} {
+			if len(more.ids) == 0 {
+				continue
+			}
+			rows, err := tx.tx.Query(ctx, more.sql, more.ids)
+			if err != nil {
+				return fmt.Errorf("leased messages: %w", err)
+			}
+			for rows.Next() {
+				if err := more.scan(rows, byID); err != nil {
+					rows.Close()
+					return fmt.Errorf("leased messages: %w", err)
+				}
+			}
+			if err := rows.Err(); err != nil {
+				return fmt.Errorf("leased messages: %w", err)
+			}
+		}
+		return nil
+	})
+	return out, err
+}
+
 const selectOutgoing = `
 	SELECT m.id, m.message_key::text, m.channel, m.kind, m.event, m.params, m.urgent, m.attempts, m.lease_until,
 	       COALESCE(d.name, rc.name, ''), COALESCE(CASE m.channel WHEN 'email' THEN COALESCE(d.email, rc.email) ELSE COALESCE(d.phone, rc.phone) END, ''),
 	       COALESCE(d.language, ''), COALESCE(p.status, ''), COALESCE(rc.key, ''),
-	       co.id, co.campaign_id, co.key, co.ordinal, co.state, co.opens_at, co.closes_at, co.draw_at, co.publish_at, co.confirm_by, co.settle_at, co.paused_at, co.state_at,
-	       s.starts_at, c.name, c.name_en, c.address, c.phone, c.bring, s.vaccine,
-	       COALESCE(a.state, ''), COALESCE(t.rank, 0), COALESCE(w.state, ''), COALESCE(w.why, ''),
-	       COALESCE(o.state, ''), o.deadline,
-	       COALESCE(b.revision, 0), b.commit, COALESCE(b.withdrawn, false), si.handle_hash, si.expires_at
+	       co.id, co.campaign_id, co.key, co.ordinal, co.state, co.opens_at, co.closes_at, co.draw_at, co.publish_at, co.confirm_by, co.settle_at, co.paused_at, co.state_at
 	  FROM message m
 	  LEFT JOIN person p ON p.id = m.person_id
 	  LEFT JOIN person_detail d ON d.person_id = p.id
 	  LEFT JOIN clinic rc ON m.person_id IS NULL AND rc.campaign_id = m.campaign_id AND m.recipient = 'clinic:' || rc.key
 	  LEFT JOIN cohort co ON co.id = COALESCE((m.params ->> 'cohort')::int, p.cohort_id)
-	  LEFT JOIN offer o ON o.id = (m.params ->> 'offer')::bigint
-	  LEFT JOIN assignment a ON a.campaign_id = m.campaign_id AND a.person_id = m.person_id AND a.state IN ('assigned', 'confirmed')
-	  LEFT JOIN ticket_member t ON t.cohort_id = co.id AND t.person_id = m.person_id
-	  LEFT JOIN waiting w ON w.cohort_id = t.cohort_id AND w.rank = t.rank
-	  LEFT JOIN slot s ON s.id = COALESCE((m.params ->> 'slot')::bigint, o.slot_id, a.slot_id)
-	  LEFT JOIN clinic c ON c.id = s.clinic_id
-	  LEFT JOIN ballot b ON m.kind IN ('receipt', 'withdrawn', 'answer_reminder') AND b.campaign_id = m.campaign_id AND b.person_id = m.person_id
-	  LEFT JOIN sign_in si ON si.id = (m.params ->> 'sign_in')::bigint
 	 WHERE m.id = ANY ($1) ORDER BY m.urgent DESC, m.due_at, m.id`
 
 func scanOutgoing(row pgx.CollectableRow) (Outgoing, error) {
@@ -187,17 +229,9 @@ func scanOutgoing(row pgx.CollectableRow) (Outgoing, error) {
 		opens, closes, draw, publish, confirm, settle, at *time.Time
 		paused                                            *time.Time
 	}
-	var s struct {
-		starts                                         *time.Time
-		clinic, nameEn, address, phone, bring, vaccine *string
-	}
-	var deadline, expires *time.Time
 	err := row.Scan(&o.ID, &o.Key, &o.Channel, &o.Kind, &o.Event, &o.Params, &o.Urgent, &o.Attempts, &o.Lease,
 		&o.Name, &o.Address, &o.Language, &o.Status, &o.Clinic,
-		&c.id, &c.campaign, &c.key, &c.ordinal, &c.state, &c.opens, &c.closes, &c.draw, &c.publish, &c.confirm, &c.settle, &c.paused, &c.at,
-		&s.starts, &s.clinic, &s.nameEn, &s.address, &s.phone, &s.bring, &s.vaccine,
-		&o.Assigned, &o.Rank, &o.Waiting, &o.Why, &o.Offer, &deadline,
-		&o.Revision, &o.Commit, &o.Withdrawn, &o.Handle, &expires)
+		&c.id, &c.campaign, &c.key, &c.ordinal, &c.state, &c.opens, &c.closes, &c.draw, &c.publish, &c.confirm, &c.settle, &c.paused, &c.at)
 	if err != nil {
 		return o, err
 	}
@@ -208,16 +242,67 @@ func scanOutgoing(row pgx.CollectableRow) (Outgoing, error) {
 			ConfirmBy: c.confirm.UTC(), SettleAt: c.settle.UTC(), PausedAt: c.paused, StateAt: c.at.UTC(),
 		}
 	}
-	if s.starts != nil {
-		o.Slot = &MessageSlot{*s.clinic, *s.nameEn, *s.address, *s.phone, *s.bring, *s.vaccine, s.starts.UTC()}
+	return o, nil
+}
+
+const selectOutgoingPlace = `
+	SELECT m.id, s.starts_at, c.name, c.name_en, c.address, c.phone, c.bring, s.vaccine,
+	       COALESCE(a.state, ''), COALESCE(t.rank, 0), COALESCE(w.state, ''), COALESCE(w.why, ''), COALESCE(o.state, ''), o.deadline
+	  FROM message m
+	  LEFT JOIN person p ON p.id = m.person_id
+	  LEFT JOIN offer o ON o.id = (m.params ->> 'offer')::bigint
+	  LEFT JOIN assignment a ON a.campaign_id = m.campaign_id AND a.person_id = m.person_id AND a.state IN ('assigned', 'confirmed')
+	  LEFT JOIN ticket_member t ON t.cohort_id = COALESCE((m.params ->> 'cohort')::int, p.cohort_id) AND t.person_id = m.person_id
+	  LEFT JOIN waiting w ON w.cohort_id = t.cohort_id AND w.rank = t.rank
+	  LEFT JOIN slot s ON s.id = COALESCE((m.params ->> 'slot')::bigint, o.slot_id, a.slot_id)
+	  LEFT JOIN clinic c ON c.id = s.clinic_id
+	 WHERE m.id = ANY ($1)`
+
+func scanOutgoingPlace(rows pgx.Rows, byID map[int64]*Outgoing) error {
+	var x Outgoing
+	var starts, deadline *time.Time
+	var clinic, nameEn, address, phone, bring, vaccine *string
+	err := rows.Scan(&x.ID, &starts, &clinic, &nameEn, &address, &phone, &bring, &vaccine, &x.Assigned, &x.Rank, &x.Waiting, &x.Why, &x.Offer, &deadline)
+	if err != nil {
+		return err
+	}
+	o := byID[x.ID]
+	o.Assigned, o.Rank, o.Waiting, o.Why, o.Offer = x.Assigned, x.Rank, x.Waiting, x.Why, x.Offer
+	if starts != nil {
+		o.Slot = &MessageSlot{*clinic, *nameEn, *address, *phone, *bring, *vaccine, starts.UTC()}
 	}
 	if deadline != nil {
 		o.Deadline = deadline.UTC()
 	}
-	if expires != nil {
-		o.Expires = expires.UTC()
+	return nil
+}
+
+const selectOutgoingBallot = `
+	SELECT m.id, b.revision, b.commit, b.withdrawn
+	  FROM message m JOIN ballot b ON b.campaign_id = m.campaign_id AND b.person_id = m.person_id
+	 WHERE m.id = ANY ($1)`
+
+func scanOutgoingBallot(rows pgx.Rows, byID map[int64]*Outgoing) error {
+	var x Outgoing
+	err := rows.Scan(&x.ID, &x.Revision, &x.Commit, &x.Withdrawn)
+	if err == nil {
+		o := byID[x.ID]
+		o.Revision, o.Commit, o.Withdrawn = x.Revision, x.Commit, x.Withdrawn
 	}
-	return o, nil
+	return err
+}
+
+const selectOutgoingCode = `
+	SELECT m.id, s.handle_hash, s.expires_at FROM message m JOIN sign_in s ON s.id = (m.params ->> 'sign_in')::bigint WHERE m.id = ANY ($1)`
+
+func scanOutgoingCode(rows pgx.Rows, byID map[int64]*Outgoing) error {
+	var x Outgoing
+	err := rows.Scan(&x.ID, &x.Handle, &x.Expires)
+	if err == nil {
+		o := byID[x.ID]
+		o.Handle, o.Expires = x.Handle, x.Expires.UTC()
+	}
+	return err
 }
 
 // Outcome is what became of an attempt.
@@ -268,7 +353,7 @@ func (db *DB) EndAttempts(ctx context.Context, l Lease, as []Attempt) error {
 		if err != nil {
 			return fmt.Errorf("end of attempts: %w", err)
 		}
-		if l.Channel == "sms" && untaken > 0 {
+		if l.Channel == "sms" && l.DailyCap > 0 && untaken > 0 {
 			return tx.addHanded(ctx, l, -untaken)
 		}
 		return nil

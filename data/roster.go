@@ -24,14 +24,20 @@ type RosterRow struct {
 // row a dose. Places of draws that are not published yet are nobody's business.
 func (tx *Tx) Roster(ctx context.Context, clinic int) ([]RosterRow, error) {
 	rows, err := tx.tx.Query(ctx, `
-		SELECT a.id, to_char(s.date, 'YYYY-MM-DD'), s.block, s.vaccine, CASE WHEN s.id = a.slot_id THEN 1 ELSE 2 END,
-		       COALESCE(d.name, ''), COALESCE(extract(year FROM d.birth_date), 0)::int, COALESCE(d.phone, ''), a.state
-		  FROM slot s
-		  JOIN cohort c ON c.id = s.cohort_id AND c.state IN ('published', 'settled')
-		  JOIN assignment a ON s.id IN (a.slot_id, a.second_id) AND a.state IN ('assigned', 'confirmed')
-		  LEFT JOIN person_detail d ON d.person_id = a.person_id
-		 WHERE s.clinic_id = $1
-		 ORDER BY s.date, s.block, s.vaccine, COALESCE(d.name, '') COLLATE "C", a.id`, clinic)
+		WITH mine AS MATERIALIZED (
+		  SELECT s.id, s.date, s.block, s.vaccine FROM slot s JOIN cohort c ON c.id = s.cohort_id AND c.state IN ('published', 'settled')
+		   WHERE s.clinic_id = $1
+		), doses AS (
+		  SELECT s.date, s.block, s.vaccine, 1 AS dose, a.id, a.person_id, a.state FROM mine s JOIN assignment a ON a.slot_id = s.id
+		  UNION ALL
+		  SELECT s.date, s.block, s.vaccine, 2, a.id, a.person_id, a.state FROM mine s JOIN assignment a ON a.second_id = s.id
+		)
+		SELECT x.id, to_char(x.date, 'YYYY-MM-DD'), x.block, x.vaccine, x.dose,
+		       COALESCE(d.name, ''), COALESCE(extract(year FROM d.birth_date), 0)::int, COALESCE(d.phone, ''), x.state
+		  FROM doses x
+		  LEFT JOIN person_detail d ON d.person_id = x.person_id
+		 WHERE x.state IN ('assigned', 'confirmed')
+		 ORDER BY x.date, x.block, x.vaccine, COALESCE(d.name, '') COLLATE "C", x.id`, clinic)
 	return many(rows, err, pgx.RowToStructByPos[RosterRow], fmt.Sprintf("list of clinic %d", clinic))
 }
 

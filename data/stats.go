@@ -48,6 +48,14 @@ SELECT c.key, c.state,
   s.seats, s.seats - s.taken, s.over, a.alive - a.inside
 FROM cohort c
 CROSS JOIN LATERAL (
+  WITH x AS MATERIALIZED ( -- each place is looked up in its ballot once
+    SELECT y.state, y.choice, y.origin, y.state IN ('assigned', 'confirmed') AS alive,
+           COALESCE((SELECT k.key IN (SELECT jsonb_array_elements_text(ch.j -> 'clinics'))
+                     AND to_char(z.date, 'YYYY-MM-DD') IN (SELECT jsonb_array_elements_text(ch.j -> 'dates'))
+                     AND z.part IN (SELECT jsonb_array_elements_text(ch.j -> 'parts'))
+                FROM ballot b, slot z, clinic k, LATERAL (SELECT convert_from(b.bytes, 'UTF8')::jsonb -> 'choices' -> (y.choice - 1) AS j) ch
+               WHERE b.campaign_id = y.campaign_id AND b.person_id = y.person_id AND NOT b.withdrawn AND z.id = y.slot_id AND k.id = z.clinic_id), false) AS inside
+      FROM assignment y WHERE y.cohort_id = c.id)
   SELECT count(*) FILTER (WHERE alive) AS alive,
          count(*) FILTER (WHERE x.state = 'confirmed') AS confirmed,
          count(*) FILTER (WHERE alive AND x.choice = 1 AND inside) AS first,
@@ -55,20 +63,18 @@ CROSS JOIN LATERAL (
          count(*) FILTER (WHERE alive AND x.origin = 'draw') AS drawn,
          count(*) FILTER (WHERE alive AND x.origin = 'offer') AS offered,
          count(*) FILTER (WHERE NOT alive) AS ended
-    FROM (SELECT y.*, y.state IN ('assigned', 'confirmed') AS alive,
-                 COALESCE((SELECT k.key IN (SELECT jsonb_array_elements_text(ch -> 'clinics'))
-                           AND to_char(z.date, 'YYYY-MM-DD') IN (SELECT jsonb_array_elements_text(ch -> 'dates'))
-                           AND z.part IN (SELECT jsonb_array_elements_text(ch -> 'parts'))
-                      FROM ballot b, slot z, clinic k, jsonb_path_query(convert_from(b.bytes, 'UTF8')::jsonb, '$.choices[$i]', jsonb_build_object('i', y.choice - 1)) ch
-                     WHERE b.campaign_id = y.campaign_id AND b.person_id = y.person_id AND NOT b.withdrawn AND z.id = y.slot_id AND k.id = z.clinic_id), false) AS inside
-            FROM assignment y WHERE y.cohort_id = c.id) x
+    FROM x
 ) a
 CROSS JOIN LATERAL (
   SELECT COALESCE(sum(z.seats), 0) AS seats, COALESCE(sum(t.n), 0) AS taken, COALESCE(sum(GREATEST(t.n - z.seats, 0)), 0) AS over
     FROM slot z
-    CROSS JOIN LATERAL (
-      SELECT (SELECT count(*) FROM assignment y WHERE (y.slot_id = z.id OR y.second_id = z.id) AND y.state IN ('assigned', 'confirmed'))
-           + (SELECT COALESCE(sum(o.size), 0) FROM offer o WHERE (o.slot_id = z.id OR o.second_id = z.id) AND o.state = 'live') AS n) t
+    LEFT JOIN (
+      SELECT u.slot_id, sum(u.n) AS n FROM (
+        SELECT y.slot_id, 1 AS n FROM assignment y WHERE y.campaign_id = c.campaign_id AND y.state IN ('assigned', 'confirmed')
+        UNION ALL SELECT y.second_id, 1 FROM assignment y WHERE y.campaign_id = c.campaign_id AND y.state IN ('assigned', 'confirmed') AND y.second_id IS NOT NULL
+        UNION ALL SELECT o.slot_id, o.size FROM offer o WHERE o.state = 'live'
+        UNION ALL SELECT o.second_id, o.size FROM offer o WHERE o.state = 'live' AND o.second_id IS NOT NULL) u
+       GROUP BY u.slot_id) t ON t.slot_id = z.id
    WHERE z.cohort_id = c.id
 ) s
 WHERE c.campaign_id = $1 AND ($2 = 0 OR c.id = $2)
