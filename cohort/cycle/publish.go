@@ -43,6 +43,11 @@ func (r *Runner) publish(ctx context.Context, tx *data.Tx, s situation) error {
 	if err := tx.SetState(ctx, s.row.ID, cohort.Drawn, cohort.Published); err != nil {
 		return err
 	}
+	// Who was found dead, vaccinated or not entitled since the freeze stands in the draw, and keeps no place.
+	dropped, err := tx.DropIneligible(ctx, s.row.ID)
+	if err != nil {
+		return err
+	}
 	entry := ResultEntry{DrawID: s.drawID, Sample: s.campaign.Sample, Files: map[string]lottery.Hash{}, Counts: claims.Counts}
 	for name, file := range b.Files() {
 		entry.Files[name] = lottery.FileHash(file)
@@ -66,7 +71,7 @@ func (r *Runner) publish(ctx context.Context, tx *data.Tx, s situation) error {
 	if err := r.tellOfficials(ctx, tx, s, "published", fmt.Sprintf("published/%d", s.row.ID), map[string]any{"cutoffs": claims.CutOffs.String()}); err != nil {
 		return err
 	}
-	return r.auditState(ctx, tx, s, cohort.Published, map[string]any{"result": lottery.FileHash(body), "told": len(people)})
+	return r.auditState(ctx, tx, s, cohort.Published, map[string]any{"result": lottery.FileHash(body), "told": len(people), "dropped": dropped})
 }
 
 // settle ends the waitlist and tells those who waited in vain.
