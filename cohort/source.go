@@ -37,6 +37,22 @@ func (r Reveals) Begun() bool {
 	return false
 }
 
+// thrown says whether dice or drand are recorded, or an envelope was opened:
+// whoever is recorded absent is so before. A signed reveal does not hinder it.
+func (r Reveals) thrown() bool {
+	for _, s := range r.Recorded {
+		switch s.Type {
+		case lottery.SourceDice, lottery.SourceDrand:
+			return true
+		case lottery.SourceTrustee:
+			if s.Present && s.Note == "" || len(s.Envelope) > 0 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // Revealed gives the sources in manifest order, once all are recorded.
 func (r Reveals) Revealed() []lottery.Revealed {
 	list := make([]lottery.Revealed, len(r.Announced))
@@ -52,7 +68,7 @@ func (r Reveals) Envelope(position int) error {
 	switch {
 	case position < 0 || position >= len(r.Announced) || r.Announced[position].Type != lottery.SourceTrustee:
 		return &OutOfOrder{position, "is no trustee"}
-	case r.Begun():
+	case r.thrown():
 		return &OutOfOrder{position, "envelopes are recorded before the first die"}
 	}
 	if _, twice := r.HandedIn[position]; twice {
@@ -73,12 +89,8 @@ func (r Reveals) Dice(digits string) (position int, _ lottery.Revealed, err erro
 			continue
 		}
 		if i == len(r.Announced)-1 {
-			for j, other := range r.Announced[:i] {
-				_, handed := r.HandedIn[j]
-				_, recorded := r.Recorded[j]
-				if !recorded && !(handed && other.Type == lottery.SourceTrustee) {
-					return i, none, &OutOfOrder{j, "comes before the dice: hand its envelope in, or record it absent"}
-				}
+			if j := r.missing(i); j >= 0 {
+				return i, none, &OutOfOrder{j, "comes before the dice: hand its envelope in, or record it absent"}
 			}
 		}
 		v := lottery.Revealed{Type: lottery.SourceDice, Present: true, Value: []byte(digits)}
@@ -136,4 +148,75 @@ func (r Reveals) Absent(position int, reason string) (lottery.Revealed, error) {
 		return none, &OutOfOrder{position, "say why it counts as absent"}
 	}
 	return lottery.Revealed{Type: lottery.SourceTrustee}, nil
+}
+
+// before says whether a source that is not the last may be recorded now, and
+// refuses one that is recorded or spoken for already.
+func (r Reveals) before(position int) error {
+	if position < 0 || position >= len(r.Announced) {
+		return &OutOfOrder{position, "was not announced"}
+	}
+	if _, twice := r.Recorded[position]; twice {
+		return &OutOfOrder{position, "is recorded already; a later reveal is ignored"}
+	}
+	if _, last := r.Recorded[len(r.Announced)-1]; last {
+		return &OutOfOrder{position, "comes after the last source"}
+	}
+	return nil
+}
+
+// Signed says what a trustee's value counts as that she gave by a signed note,
+// before the last source exists. One that does not match is refused: she may
+// send the right one.
+func (r Reveals) Signed(drawID string, position int, value []byte, note string) (lottery.Revealed, error) {
+	if err := r.before(position); err != nil {
+		return lottery.Revealed{}, err
+	}
+	if handed, known := r.HandedIn[position]; known {
+		if handed {
+			return lottery.Revealed{}, &OutOfOrder{position, "its envelope is handed in, and is opened after the dice"}
+		}
+		return lottery.Revealed{}, &OutOfOrder{position, "was recorded absent"}
+	}
+	v := lottery.Revealed{Type: lottery.SourceTrustee, Present: true, Value: value, Note: note}
+	return v, r.Announced[position].CheckRevealed(drawID, v, nil)
+}
+
+// Public is a file of public contributions, before the last source exists.
+func (r Reveals) Public(position int, file []byte) (lottery.Revealed, error) {
+	if err := r.before(position); err != nil {
+		return lottery.Revealed{}, err
+	}
+	h := lottery.FileHash(file)
+	v := lottery.Revealed{Type: lottery.SourcePublic, Present: true, Value: h[:]}
+	return v, r.Announced[position].CheckRevealed("", v, file)
+}
+
+// Beacon is a round of drand with its signature, which the caller has
+// verified. As the last source it comes after every other.
+func (r Reveals) Beacon(position int, round uint64, signature []byte) (lottery.Revealed, error) {
+	if err := r.before(position); err != nil {
+		return lottery.Revealed{}, err
+	}
+	s := r.Announced[position]
+	if position == len(r.Announced)-1 {
+		if j := r.missing(position); j >= 0 {
+			return lottery.Revealed{}, &OutOfOrder{j, "comes before the beacon: record it, or record it absent"}
+		}
+	}
+	v := lottery.Revealed{Type: lottery.SourceDrand, Present: true, Value: lottery.DrandValue(s.ChainHash, round, signature), Signature: signature}
+	return v, s.CheckRevealed("", v, nil)
+}
+
+// missing is the first source before the last that is neither recorded nor
+// held in an envelope, or -1.
+func (r Reveals) missing(last int) int {
+	for j, other := range r.Announced[:last] {
+		_, handed := r.HandedIn[j]
+		_, recorded := r.Recorded[j]
+		if !recorded && !(handed && other.Type == lottery.SourceTrustee) {
+			return j
+		}
+	}
+	return -1
 }

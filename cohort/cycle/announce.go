@@ -23,30 +23,16 @@ type NotYet struct{ What string }
 
 func (e *NotYet) Error() string { return "not yet: " + e.What }
 
-// complete opens what the draw's next version brings: flexible seating, pools,
-// public contributions, the beacon and a reserve for ballots that were left
-// out.
-const complete = false
-
 // Supported says whether a cohort's draw can be carried out by this program.
 // The error is *NotYet.
 func Supported(c *cohort.Campaign, o *cohort.Cohort) error {
-	if complete {
-		return nil
-	}
-	if o.Seating != "serial" {
-		return &NotYet{fmt.Sprintf("cohort %s: seating %q; use \"serial\"", o.Key, o.Seating)}
-	}
-	if len(o.Pools) > 0 {
-		return &NotYet{fmt.Sprintf("cohort %s: pools", o.Key)}
+	switch seating(o.Seating) {
+	case lottery.Serial, lottery.Flexible, lottery.Fixed:
+	default:
+		return &NotYet{fmt.Sprintf("cohort %s: seating %q", o.Key, o.Seating)}
 	}
 	if c.Rules.Reserve > 0 {
 		return &NotYet{"a reserve for ballots that were left out"}
-	}
-	for _, s := range o.Sources {
-		if s.Type != lottery.SourceTrustee && s.Type != lottery.SourceDice {
-			return &NotYet{fmt.Sprintf("cohort %s: a source of type %d; use trustees and dice", o.Key, s.Type)}
-		}
 	}
 	return nil
 }

@@ -28,6 +28,9 @@ func readBundle(ctx context.Context, tx *data.Tx, cohortID int) (lottery.Bundle,
 		return b, nil
 	}
 	b.Entropy, b.CutOffs, b.Claims = d.draw.Entropy, d.draw.CutOffs, d.draw.Claims
+	if b.Public, err = publicFiles(ctx, tx, cohortID, d.manifest); err != nil {
+		return lottery.Bundle{}, err
+	}
 	b.Order = make([]byte, 0, 16*len(d.people))
 	err = tx.EachEntity(ctx, cohortID, func(id [16]byte) { b.Order = append(b.Order, id[:]...) })
 	return b, err

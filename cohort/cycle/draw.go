@@ -23,7 +23,11 @@ type computed struct {
 	k        [32]byte
 	slots    []data.SlotRow // of the draw, in supply order
 	shelf    *shelf
-	people   []int64 // by leaf index; 0 for leaf 0
+	people   []int64           // by leaf index; 0 for leaf 0
+	poolOf   map[int]string    // by leaf index, as it was frozen; only who is of one
+	names    []string          // of the pools, "" first
+	pools    []uint16          // by leaf index; nil without pools
+	public   map[uint16][]byte // files of public contributions, by their sources' indices
 	leaves   []byte
 	revealed []lottery.Revealed
 	order    []lottery.Entity
@@ -86,6 +90,9 @@ func computeFor(ctx context.Context, tx *data.Tx, o *cohort.Cohort, cohortID, ke
 	if err != nil {
 		return nil, err
 	}
+	if err := d.readPools(poolNames(o)); err != nil {
+		return nil, err
+	}
 	reveals, err := revealsOf(ctx, tx, cohortID, d.manifest)
 	if err != nil {
 		return nil, err
@@ -94,8 +101,11 @@ func computeFor(ctx context.Context, tx *data.Tx, o *cohort.Cohort, cohortID, ke
 		return nil, refuse("draw %s: not all of its randomness is recorded", d.draw.DrawID)
 	}
 	d.revealed = reveals.Revealed()
+	if d.public, err = publicFiles(ctx, tx, cohortID, d.manifest); err != nil {
+		return nil, err
+	}
 	for i, s := range d.manifest.Sources {
-		if err := s.CheckRevealed(d.draw.DrawID, d.revealed[i], nil); err != nil {
+		if err := s.CheckRevealed(d.draw.DrawID, d.revealed[i], d.public[s.Index]); err != nil {
 			return nil, fmt.Errorf("draw %s: source %d: %w", d.draw.DrawID, i, err)
 		}
 	}
@@ -159,6 +169,12 @@ func readFrozen(ctx context.Context, tx *data.Tx, cohortID int) (*computed, erro
 			return fmt.Errorf("leaf %d is missing", len(d.people))
 		}
 		d.people = append(d.people, l.Person)
+		if l.Pool != "" {
+			if d.poolOf == nil {
+				d.poolOf = make(map[int]string)
+			}
+			d.poolOf[position] = l.Pool
+		}
 		leaf := lottery.Leaf{PID: l.PID, GID: l.GID, Weight: uint16(l.Weight), Commit: l.Commit}.Bytes()
 		d.leaves = append(d.leaves, leaf[:]...)
 		return nil
@@ -196,7 +212,7 @@ func (d *computed) sameSupply() error {
 func (d *computed) readBallots(ctx context.Context, tx *data.Tx, o *cohort.Cohort, keep bool) error {
 	rule := seating(o.Seating)
 	var err error
-	if d.layout, err = lottery.NewLayout(d.shelf.slots, []string{""}); err != nil {
+	if d.layout, err = lottery.NewLayout(d.shelf.slots, d.names); err != nil {
 		return fmt.Errorf("draw %s: %w", d.draw.DrawID, err)
 	}
 	d.layout.Extend(len(d.order))
@@ -239,7 +255,7 @@ func (d *computed) readBallots(ctx context.Context, tx *data.Tx, o *cohort.Cohor
 		if rule == lottery.Fixed {
 			start = binary.BigEndian.Uint64(e.Ticket[24:])
 		}
-		return d.layout.Set(int(rank-1), e.Size, 1, 0, start, choices...)
+		return d.layout.Set(int(rank-1), e.Size, 1, poolOf(e, d.pools), start, choices...)
 	})
 	if err != nil {
 		return err
@@ -316,7 +332,7 @@ func (d *computed) finish() error {
 	}
 	d.bundle = lottery.Bundle{
 		Manifest: d.draw.Manifest, Supply: d.draw.Supply, Leaves: d.leaves, Checkpoint: signedOnly(d.manifest, d.draw.Checkpoint),
-		Entropy: entropy, Order: lottery.OrderBytes(d.order), CutOffs: cutoffs, Excluded: d.draw.Excluded, Claims: claims,
+		Entropy: entropy, Order: lottery.OrderBytes(d.order), CutOffs: cutoffs, Excluded: d.draw.Excluded, Claims: claims, Public: d.public,
 	}
 	return nil
 }
@@ -334,7 +350,7 @@ func (d *computed) publicCutOffs(list []lottery.CutOff) []lottery.PublicCutOff {
 	out := make([]lottery.PublicCutOff, len(list))
 	for i, c := range list {
 		out[i] = lottery.PublicCutOff{
-			Slot: d.shelf.ids[c.Slot], Size: uint64(c.Class.Size), Doses: uint64(c.Class.Doses), Rank: uint64(c.Rank),
+			Slot: d.shelf.ids[c.Slot], Size: uint64(c.Class.Size), Doses: uint64(c.Class.Doses), Pool: d.names[c.Class.Pool], Rank: uint64(c.Rank),
 		}
 	}
 	return out
@@ -411,7 +427,7 @@ func (d *computed) writeRows(ctx context.Context, tx *data.Tx) error {
 		}
 		e := &d.order[i]
 		return data.TicketRow{
-			Rank: i + 1, Entity: e.ID, Size: int(e.Size), Weight: int(e.Weight), Ticket: e.Ticket,
+			Rank: i + 1, Entity: e.ID, Size: int(e.Size), Weight: int(e.Weight), Pool: d.names[poolOf(e, d.pools)], Ticket: e.Ticket,
 			Choice: int(d.places.Choice[i]), Slot: slot(d.places.Slot[i]), Second: slot(d.places.Second[i]),
 		}, true
 	}); err != nil {
@@ -454,7 +470,7 @@ func (d *computed) writeRows(ctx context.Context, tx *data.Tx) error {
 			return data.CutOffRow{}, false
 		}
 		c := d.places.CutOffs[i]
-		return data.CutOffRow{Slot: slot(c.Slot), Size: int(c.Class.Size), Doses: int(c.Class.Doses), Rank: int(c.Rank)}, true
+		return data.CutOffRow{Slot: slot(c.Slot), Size: int(c.Class.Size), Doses: int(c.Class.Doses), Pool: d.names[c.Class.Pool], Rank: int(c.Rank)}, true
 	})
 }
 

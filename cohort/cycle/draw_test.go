@@ -78,21 +78,24 @@ func TestAnnounceNeedsSlotsAndTime(t *testing.T) {
 
 func TestNotYet(t *testing.T) {
 	w := newTown(t, 1, 1)
+	o := w.campaign.CohortByKey("a")
 	for name, change := range map[string]func(*cohort.Campaign, *cohort.Cohort){
-		"flexible": func(_ *cohort.Campaign, o *cohort.Cohort) { o.Seating = "flexible" },
-		"pools":    func(_ *cohort.Campaign, o *cohort.Cohort) { o.Pools = []cohort.Pool{{Group: "g", Percent: 10}} },
-		"reserve":  func(c *cohort.Campaign, _ *cohort.Cohort) { c.Rules.Reserve = 3 },
-		"drand":    func(_ *cohort.Campaign, o *cohort.Cohort) { o.Sources = []cohort.Source{{Type: lottery.SourceDrand}} },
+		"seating": func(_ *cohort.Campaign, o *cohort.Cohort) { o.Seating = "optimal" },
+		"reserve": func(c *cohort.Campaign, _ *cohort.Cohort) { c.Rules.Reserve = 3 },
 	} {
-		c, o := *w.campaign, *w.campaign.CohortByKey("a")
+		c, o := *w.campaign, *o
 		change(&c, &o)
 		var later *NotYet
 		if err := Supported(&c, &o); !errors.As(err, &later) {
 			t.Errorf("%s: got %v, want not yet", name, err)
 		}
 	}
-	if err := Supported(w.campaign, w.campaign.CohortByKey("a")); err != nil {
-		t.Error(err)
+	for _, seating := range []string{"serial", "flexible", "fixed"} {
+		o := *o
+		o.Seating = seating
+		if err := Supported(w.campaign, &o); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

@@ -59,7 +59,11 @@ func Explain(ctx context.Context, db *data.DB, person int64) (Explanation, error
 		if err != nil {
 			return fmt.Errorf("ballot of person %d: %w", person, err)
 		}
-		cuts, err := tx.CutOffsFor(ctx, e.Cohort, e.Size, 1, "")
+		pool, err := tx.TicketPool(ctx, e.Cohort, e.Rank)
+		if err != nil {
+			return err
+		}
+		cuts, err := tx.CutOffsFor(ctx, e.Cohort, e.Size, 1, pool)
 		if err != nil {
 			return err
 		}

@@ -35,6 +35,9 @@ func (r *Runner) freeze(ctx context.Context, tx *data.Tx, s situation) error {
 	if lottery.KCommit(d.DrawID, k) != lottery.Hash(d.KCommit) {
 		return fmt.Errorf("draw %s: its secret key is not the one that was announced", d.DrawID)
 	}
+	if err := fixReserves(ctx, tx, s.cohort, s.row.ID); err != nil {
+		return err
+	}
 	supply, err := supplyFile(ctx, tx, s.row.ID)
 	if err != nil {
 		return err
@@ -134,7 +137,7 @@ func admitted(ctx context.Context, tx *data.Tx, s situation, drawID string, k [3
 	excluded := map[lottery.ID]string{}
 	parties := map[int64][]member{}
 	limit := min(s.campaign.Rules.MaxWeight, lottery.MaxWeight)
-	err := tx.EachClosedBallot(ctx, s.row.ID, func(b *data.ClosedBallot) error {
+	err := tx.EachClosedBallot(ctx, s.row.ID, poolNames(s.cohort)[1:], func(b *data.ClosedBallot) error {
 		if err := lottery.CheckPersonID(b.Key); err != nil {
 			return fmt.Errorf("person %d: %w", b.Person, err)
 		}
@@ -155,7 +158,7 @@ func admitted(ctx context.Context, tx *data.Tx, s situation, drawID string, k [3
 			parties[b.Party] = append(parties[b.Party], member{len(leaves), choices})
 		}
 		leaves = append(leaves, data.LeafRow{
-			Person: b.Person, PID: pid, Weight: max(1, min(b.Weight, limit)), Revision: b.Revision, Commit: b.Commit,
+			Person: b.Person, PID: pid, Weight: max(1, min(b.Weight, limit)), Revision: b.Revision, Commit: b.Commit, Pool: b.Pool,
 		})
 		return nil
 	})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"jebi/cohort"
@@ -186,8 +187,9 @@ func release(ctx context.Context, tx *data.Tx, c *cohort.Campaign, row data.Coho
 type batch struct {
 	shelf  *shelf
 	in     lottery.BatchInput
-	ranks  []int   // by place in in.Waiting
-	nobody []int64 // one person each of the tickets that have nobody eligible left
+	names  []string // of the pools, "" first
+	ranks  []int    // by place in in.Waiting
+	nobody []int64  // one person each of the tickets that have nobody eligible left
 	free   int
 }
 
@@ -200,7 +202,16 @@ func readBatch(ctx context.Context, tx *data.Tx, c *cohort.Campaign, row data.Co
 	if err != nil {
 		return nil, err
 	}
-	b := &batch{}
+	b := &batch{names: []string{""}}
+	if o := c.CohortByKey(row.Key); o != nil {
+		b.names = poolNames(o)
+	}
+	members := map[int64]map[string]int{}
+	if len(b.names) > 1 {
+		if members, err = tx.PoolMembers(ctx, row.ID); err != nil {
+			return nil, err
+		}
+	}
 	if b.shelf, err = newShelf(slots); err != nil {
 		return nil, err
 	}
@@ -217,6 +228,12 @@ func readBatch(ctx context.Context, tx *data.Tx, c *cohort.Campaign, row data.Co
 		out := lottery.BatchSlot{Free: int32(free[s.ID]), Start: s.StartsAt}
 		if !now.Before(s.StartsAt.Add(-c.Rules.OfferLead)) {
 			out.Free = 0 // past: nobody waits for it any more
+		}
+		if len(b.names) > 1 {
+			out.Reserve, out.Members = make([]int32, len(b.names)), make([]int32, len(b.names))
+			for p, name := range b.names {
+				out.Reserve[p], out.Members[p] = int32(s.Reserve[name]), int32(members[s.ID][name])
+			}
 		}
 		b.free += int(out.Free)
 		b.in.Slots[x] = out
@@ -268,7 +285,7 @@ func (b *batch) readWaiting(ctx context.Context, tx *data.Tx, cohortID int, posi
 			return fmt.Errorf("rank %d: %w", m.Rank, err)
 		}
 		w := lottery.Waiting{
-			Applicant: lottery.Applicant{Size: 1, Doses: uint8(m.Doses), Choices: choices}, Lapses: m.Lapses, Live: held[m.Rank], Cancelled: m.Cancelled,
+			Applicant: lottery.Applicant{Size: 1, Doses: uint8(m.Doses), Pool: uint16(max(0, slices.Index(b.names, m.Pool))), Choices: choices}, Lapses: m.Lapses, Live: held[m.Rank], Cancelled: m.Cancelled,
 		}
 		for _, id := range struck[m.Rank] {
 			w.Struck = append(w.Struck, position[id])

@@ -20,10 +20,14 @@ type SourceEntry struct {
 	Sample   bool   `json:"sample"`
 	Position int    `json:"position"` // in manifest order, from 0
 	Type     uint8  `json:"type"`
-	Event    string `json:"event"` // "handed_in", "absent", "dice", "opened", "mismatch"
+	Event    string `json:"event"` // "handed_in", "absent", "dice", "opened", "mismatch", "revealed", "beacon", "contributions"
 	Value    string `json:"value,omitempty"`
 	Envelope string `json:"envelope,omitempty"` // what an envelope held that did not match
 	Reason   string `json:"reason,omitempty"`
+	Note     string `json:"note,omitempty"` // a trustee's signed one
+	// Of drand.
+	Round     uint64 `json:"round,omitempty"`
+	Signature string `json:"signature,omitempty"`
 }
 
 // reading is a draw whose randomness is being recorded.

@@ -44,11 +44,11 @@ func (d *computed) reallocate(o *cohort.Cohort, supply []byte, order []lottery.E
 	if err != nil {
 		return nil, nil, err
 	}
-	slots, err := lottery.NewSlots(file, []string{""})
+	slots, err := lottery.NewSlots(file, d.names)
 	if err != nil {
 		return nil, nil, err
 	}
-	p := &lottery.Problem{Slots: slots, Pools: []string{""}, Tickets: make([]lottery.Applicant, len(order))}
+	p := &lottery.Problem{Slots: slots, Pools: d.names, Tickets: make([]lottery.Applicant, len(order))}
 	for i := range order {
 		_, ballot := ballots.Leaf(int(order[i].Members[0]))
 		choices, err := d.shelf.choices(ballot)
@@ -60,7 +60,7 @@ func (d *computed) reallocate(o *cohort.Cohort, supply []byte, order []lottery.E
 				choices[c] = rotate(choices[c], order[i].Ticket)
 			}
 		}
-		p.Tickets[i] = lottery.Applicant{Size: order[i].Size, Doses: 1, Choices: choices}
+		p.Tickets[i] = lottery.Applicant{Size: order[i].Size, Doses: 1, Pool: poolOf(&order[i], d.pools), Choices: choices}
 	}
 	places, err := lottery.Serve(p, seating(o.Seating))
 	if err != nil {

@@ -101,3 +101,19 @@ BEGIN
   RETURN counts;
 END $$;
 -- +goose StatementEnd
+
+-- Who is absent is recorded before the first die, drand's round or opened envelope; a signed reveal does not hinder it.
+-- +goose StatementBegin
+CREATE OR REPLACE FUNCTION draw_envelope_order() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF (SELECT c.state FROM cohort c WHERE c.id = NEW.cohort_id) IS DISTINCT FROM 'frozen' THEN
+    RAISE EXCEPTION 'cohort %: envelopes are recorded only while it is frozen', NEW.cohort_id USING ERRCODE = 'restrict_violation', CONSTRAINT = 'draw_source_order';
+  ELSIF (SELECT a.kind FROM draw_announced(NEW.cohort_id) a WHERE a.place = NEW.position) IS DISTINCT FROM 1 THEN
+    RAISE EXCEPTION 'cohort %: source % is no trustee', NEW.cohort_id, NEW.position USING ERRCODE = 'restrict_violation', CONSTRAINT = 'draw_source_order';
+  ELSIF EXISTS (SELECT FROM draw_source s WHERE s.cohort_id = NEW.cohort_id
+                 AND (s.type IN (3, 4) OR s.type = 1 AND (s.present AND s.note IS NULL OR s.envelope IS NOT NULL))) THEN
+    RAISE EXCEPTION 'cohort %: envelopes are recorded before the first die', NEW.cohort_id USING ERRCODE = 'restrict_violation', CONSTRAINT = 'draw_source_order';
+  END IF;
+  RETURN NEW;
+END $$;
+-- +goose StatementEnd

@@ -1,0 +1,225 @@
+package cycle
+
+import (
+	"encoding/hex"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"jebi/cohort"
+	"jebi/cohort/campaign"
+	"jebi/data"
+	"jebi/data/pgtest"
+	"jebi/lottery"
+	"jebi/lottery/beacon"
+)
+
+// key makes a key of a name alone.
+func key(t *testing.T, name string, witness bool) lottery.Key {
+	t.Helper()
+	k, err := lottery.NewKey(name, witness, lottery.FileHash([]byte(name)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+// recast applies the town's campaign file changed, before it is announced.
+func (w *town) recast(change func(file string) string) {
+	w.t.Helper()
+	row, err := w.db.Campaign(w.ctx, w.campaign.Key)
+	w.must(err)
+	file := []byte(change(string(row.File)))
+	c, problems := campaign.Parse(file)
+	if errs := campaign.Errors(problems); len(errs) > 0 {
+		w.t.Fatalf("campaign file: %+v", errs)
+	}
+	a, err := w.db.ApplyCampaign(w.ctx, c, file, data.System, true)
+	w.must(err)
+	w.campaign, w.row = c, a.Campaign
+}
+
+const (
+	round1000 = "b44679b9a59af2ec876b1a6b1ad52ea9b1615fc3982b19576350f93447cb1125e342b73a8dd2bacbe47e4b6b63ed5e39"
+	round1    = "b55e7cb2d5c613ee0b2e28d6750aabbb78c39dcc96bd9d38c2c2e12198df95571de8e8e402a0cc48871c7089a2b3af4b"
+)
+
+// TestOnline carries out a draw as the online profile does: witnesses cosign,
+// trustees sign, the public contributes, drand is last.
+func TestOnline(t *testing.T) {
+	w := newTown(t, 12, 1)
+	operator, trustee := key(t, "town.sample.invalid", false), key(t, "trustee-1."+w.campaign.Authority, false)
+	witnesses := []lottery.Key{key(t, "press.example", true), key(t, "union.example", true), key(t, "court.example", true)}
+	other := key(t, "stranger.example", true)
+	public, err := lottery.OperatorPublic(trustee.Public())
+	w.must(err)
+	w.recast(func(file string) string {
+		var b strings.Builder
+		b.WriteString(file)
+		b.WriteString("\n[[cohorts.sources]]\ntype = \"public\"\nindex = 7\nname = \"letters\"\n")
+		b.WriteString("\n[[cohorts.sources]]\ntype = \"drand\"\nrounds = [1000]\n")
+		for _, k := range witnesses {
+			b.WriteString("\n[[cohorts.witnesses]]\nname = \"" + k.Name + "\"\nkey = \"" + k.Public() + "\"\n")
+		}
+		file = strings.Replace(b.String(), "seating = \"serial\"\n", "seating = \"flexible\"\nmin_witnesses = 2\n", 1)
+		commit := lottery.TrusteeCommit("town-a", 1, held(1))
+		return strings.Replace(file, "commit = \""+hex.EncodeToString(commit[:])+"\"\n", "commit = \""+hex.EncodeToString(commit[:])+"\"\nkey = \""+hex.EncodeToString(public)+"\"\n", 1)
+	})
+	refused(t, w.tx(func(tx *data.Tx) error {
+		_, err := Announce(w.ctx, tx, w.campaign, "a", w.rand, nil, w.both(), "x")
+		return err
+	}), "draw operator new")
+	w.runner.Operator, w.runner.Beacon = &operator, beacon.Verify
+	w.frozen()
+
+	// Witnesses: the frozen folder, then their lines.
+	refused(t, w.envelopes(nil, []int{2}), "min_witnesses is 2")
+	refused(t, w.beacon(1000, round1000), "min_witnesses is 2")
+	dir := filepath.Join(t.TempDir(), "frozen")
+	w.must(WriteFrozen(w.ctx, w.db, w.cohort.ID, dir))
+	if report := lottery.Verify(os.DirFS(dir), lottery.VerifyOptions{Frozen: true}); !report.OK(false) {
+		t.Fatalf("a witness finds: %+v", report.Parts)
+	}
+	d, err := w.db.Draw(w.ctx, w.cohort.ID)
+	w.must(err)
+	sign := func(k lottery.Key, over []byte) []byte {
+		b, err := lottery.Cosign(over, k, seoul(t, "2021-07-16 19:00"))
+		w.must(err)
+		return b
+	}
+	refused(t, w.cosign(sign(other, d.Checkpoint)), "no announced witness")
+	refused(t, w.cosign(d.Checkpoint), "no cosignature that is new")
+	forged := []byte(strings.Replace(string(sign(witnesses[0], d.Checkpoint)), "town", "gown", 1))
+	refused(t, w.cosign(forged), "not over the frozen checkpoint")
+	w.must(w.cosign(sign(witnesses[0], d.Checkpoint)))
+	refused(t, w.cosign(sign(witnesses[0], d.Checkpoint)), "no cosignature that is new")
+	later, err := lottery.Cosign(d.Checkpoint, witnesses[0], time.Unix(2_000_000_000, 0))
+	w.must(err)
+	refused(t, w.cosign(later), "has cosigned already")
+	refused(t, w.envelopes(nil, []int{2}), "1 of the announced witnesses")
+	w.must(w.cosign(sign(witnesses[1], d.Checkpoint)))
+	if d, err = w.db.Draw(w.ctx, w.cohort.ID); err != nil || strings.Count(string(d.Checkpoint), "\n— ") != 3 {
+		t.Errorf("the checkpoint, %v:\n%s", err, d.Checkpoint)
+	}
+	if err := w.tx(func(tx *data.Tx) error { return tx.SetCheckpoint(w.ctx, w.cohort.ID, []byte("another")) }); err == nil {
+		t.Error("the checkpoint could be swapped")
+	}
+
+	// Sources.
+	note := func(root lottery.Hash, value [32]byte) string {
+		n, err := lottery.Reveal{DrawID: "town-a", Index: 1, Root: root, Value: value}.Sign(trustee)
+		w.must(err)
+		return n
+	}
+	signed := func(index int, note string) error {
+		return w.tx(func(tx *data.Tx) error {
+			return RevealSigned(w.ctx, tx, w.row.ID, "a", index, note, "by mail", w.both())
+		})
+	}
+	refused(t, signed(1, note(lottery.Hash{1}, held(1))), "note")
+	refused(t, signed(1, note(d.Root, held(2))), "commitment")
+	refused(t, signed(2, note(d.Root, held(2))), "no key of trustee 2")
+	w.must(signed(1, note(d.Root, held(1))))
+	refused(t, signed(1, note(d.Root, held(1))), "recorded already")
+	refused(t, w.void(), "never given up")
+	refused(t, w.cosign(sign(witnesses[2], d.Checkpoint)), "randomness is recorded")
+	refused(t, w.beacon(1000, round1000), "source 1")
+	w.must(w.envelopes(nil, []int{2, 3}))
+	contribute := func(index int, file string) error {
+		return w.tx(func(tx *data.Tx) error {
+			return Contributions(w.ctx, tx, w.row.ID, "a", index, []byte(file), "in the box", w.both())
+		})
+	}
+	refused(t, contribute(8, "x"), "no contributions 8")
+	w.must(contribute(7, "three letters"))
+	refused(t, w.beacon(1000, round1000), "comes before the beacon")
+	w.must(w.dice("471123"))
+	refused(t, w.beacon(1001, round1000), "round 1000 counts")
+	refused(t, w.beacon(1000, round1), "not quicknet's signature")
+	w.must(w.beacon(1000, round1000))
+	refused(t, w.beacon(1000, round1000), "recorded already")
+
+	w.at("2021-07-17 14:00")
+	w.tick()
+	w.is(cohort.Published)
+	out := filepath.Join(t.TempDir(), "bundle")
+	w.must(WriteBundle(w.ctx, w.db, w.cohort.ID, out))
+	report := lottery.Verify(os.DirFS(out), lottery.VerifyOptions{Beacon: beacon.Verify, OperatorKey: operator.Public()})
+	for _, p := range report.Parts {
+		if p.State != lottery.Holds && !slices.Contains([]string{"ballots", "outcome", "allocation", "receipt"}, p.Name) {
+			t.Errorf("%s %s: %s", p.Name, p.State, p.Detail)
+		}
+	}
+	w.stats()
+}
+
+func (w *town) cosign(note []byte) error {
+	return w.tx(func(tx *data.Tx) error {
+		_, err := Cosign(w.ctx, tx, w.row.ID, "a", note, w.both())
+		return err
+	})
+}
+
+func (w *town) beacon(round uint64, signature string) error {
+	raw, err := hex.DecodeString(signature)
+	w.must(err)
+	return w.tx(func(tx *data.Tx) error {
+		_, err := Beacon(w.ctx, tx, w.row.ID, "a", round, raw, beacon.Verify, w.both())
+		return err
+	})
+}
+
+// TestFixedWithPools draws with a pool: its members fill its seats first, and
+// the offers that follow keep to it.
+func TestFixedWithPools(t *testing.T) {
+	w := newTown(t, 40, 2)
+	w.recast(func(file string) string {
+		return strings.Replace(file, "seating = \"serial\"\n", "seating = \"fixed\"\nparty_percent = 20\npools = [{ group = \"care\", percent = 25 }]\n", 1)
+	})
+	pgtest.Exec(t, w.url, `UPDATE jebi.person_detail d SET groups = '{x,care}' FROM jebi.person p WHERE p.id = d.person_id AND p.key >= 'p030'`)
+	w.frozen()
+	w.randomness()
+	w.at("2021-07-17 14:00")
+	w.tick()
+	w.is(cohort.Published)
+	if n := w.count(`SELECT sum((reserve ->> 'care')::int)::int FROM jebi.slot`); n != 6 {
+		t.Errorf("%d seats are held for the pool, want a quarter of 24", n)
+	}
+	members := w.count(`SELECT count(*)::int FROM jebi.ticket WHERE pool = 'care'`)
+	placed := w.count(`SELECT count(*)::int FROM jebi.ticket WHERE pool = 'care' AND choice > 0`)
+	if members != 10 || placed < 6 {
+		t.Errorf("%d members, %d of them with a place", members, placed)
+	}
+	if n := w.count(`SELECT count(*)::int FROM jebi.cut_off WHERE pool = 'care'`); n == 0 {
+		t.Error("no cut-off of the pool's class")
+	}
+	w.stats()
+	for i := range 40 {
+		e, err := Explain(w.ctx, w.db, w.people[fmt.Sprintf("p%03d", i)])
+		w.must(err)
+		granted := 0
+		for _, c := range e.Choices {
+			if c.Granted {
+				granted = c.Choice
+			}
+		}
+		if granted != e.Choice {
+			t.Errorf("rank %d: granted %d by the cut-offs, %d by the draw", e.Rank, granted, e.Choice)
+		}
+	}
+	pgtest.Exec(t, w.url, `UPDATE jebi.assignment SET state = 'declined', ended_at = jebi.jebi_now()`)
+	w.must(w.tx(func(tx *data.Tx) error {
+		r, err := Batch(w.ctx, tx, w.campaign, w.state(), w.both(), "x")
+		if err == nil && r.Offers == 0 {
+			t.Error("no offers of the seats that were given back")
+		}
+		return err
+	}))
+	if n := w.count(`SELECT count(*)::int FROM jebi.offer o JOIN jebi.ticket t USING (cohort_id, rank) WHERE t.pool = 'care'`); n == 0 && placed < 10 {
+		t.Error("no member was offered a seat of the pool")
+	}
+}
