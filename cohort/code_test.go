@@ -21,7 +21,8 @@ func TestOneTimeCode(t *testing.T) {
 		if code != OneTimeCode(key, h) {
 			t.Fatal("a code is not the same twice")
 		}
-		if CodeHash(key, h, code) != CodeHash(key, h, code) || CodeHash(key, h, code) == CodeHash(other, h, code) {
+		hash := CodeHash(key, h, code)
+		if again := CodeHash(key, h, code); hash != again || hash == CodeHash(other, h, code) {
 			t.Fatal("the hash does not hang on the key alone")
 		}
 		if CodeHash(key, h, code) == CodeHash(key, append(h[:31:31], h[31]+1), code) {
