@@ -89,12 +89,11 @@ func (s *BenchStage) least(o BenchStage) {
 type frozenDraw struct {
 	campaign int
 	cohort   int
-	drawAt   time.Time
-	publish  time.Time
 }
 
 // freeze fills a new database and brings its cohort to the freeze, dice
-// thrown.
+// thrown. Its clock is moved for that; from then on it stands with the
+// machine's, by which the draw is overdue, and what follows it is put off.
 func (b *bench) freeze(ctx context.Context, url string) (frozenDraw, error) {
 	var made frozenDraw
 	if err := errors.Join(data.Migrate(ctx, url), data.MakeClockMovable(ctx, url)); err != nil {
@@ -172,7 +171,7 @@ func (b *bench) freeze(ctx context.Context, url string) (frozenDraw, error) {
 		return made, err
 	}
 	defer copies.Close(ctx)
-	return frozenDraw{a.Campaign.ID, row.ID, o.DrawAt, o.PublishAt}, copies.Settle(ctx)
+	return frozenDraw{a.Campaign.ID, row.ID}, errors.Join(copies.RealClock(ctx), copies.Settle(ctx))
 }
 
 // campaign is the file with its meaning: flexible seating where this program
@@ -254,7 +253,12 @@ func (b *bench) withCopies(ctx context.Context, url string, do func(*data.BenchC
 // verifies its bundle as an official does.
 func (b *bench) drawWhole(ctx context.Context, made frozenDraw, url, bundle string) (BenchStage, error) {
 	var s BenchStage
-	if err := b.withCopies(ctx, url, func(c *data.BenchCopies) error { return c.Settle(ctx) }); err != nil {
+	copies, err := data.OpenBenchCopies(ctx, url)
+	if err != nil {
+		return s, err
+	}
+	defer copies.Close(ctx)
+	if err := copies.Settle(ctx); err != nil {
 		return s, err
 	}
 	db, err := data.Open(ctx, url)
@@ -271,8 +275,13 @@ func (b *bench) drawWhole(ctx context.Context, made frozenDraw, url, bundle stri
 		name string
 		do   func() error
 	}{
-		{"draw", func() error { return b.tickAt(ctx, db, runner, made.drawAt, made, cohort.Drawn) }},
-		{"publish", func() error { return b.tickAt(ctx, db, runner, made.publish, made, cohort.Published) }},
+		{"draw", func() error { return tick(ctx, db, runner, made, cohort.Drawn) }},
+		{"publish", func() error {
+			if err := copies.Publishable(ctx, made.cohort); err != nil {
+				return err
+			}
+			return tick(ctx, db, runner, made, cohort.Published)
+		}},
 		{"bundle", func() error { return cycle.WriteBundle(ctx, db, made.cohort, bundle) }},
 		{"verify", func() error {
 			if r := lottery.Verify(os.DirFS(bundle), lottery.VerifyOptions{}); !r.OK(false) {
@@ -295,12 +304,8 @@ func (b *bench) drawWhole(ctx context.Context, made frozenDraw, url, bundle stri
 	return s, nil
 }
 
-// tickAt moves the clock, lets the scheduler do what is due, and looks at how
-// far the cohort is.
-func (b *bench) tickAt(ctx context.Context, db *data.DB, runner *cycle.Runner, at time.Time, made frozenDraw, want cohort.State) error {
-	if err := db.MoveClock(ctx, at); err != nil {
-		return err
-	}
+// tick lets the scheduler do what is due, and looks at how far the cohort is.
+func tick(ctx context.Context, db *data.DB, runner *cycle.Runner, made frozenDraw, want cohort.State) error {
 	if err := runner.TickCohort(ctx, countryKey, countryCohort); err != nil {
 		return err
 	}
