@@ -75,8 +75,8 @@ func TestWhatAGatewayAnswersDecidesWhatBecomesOfATextMessage(t *testing.T) {
 			if got := o.row(id); got != c.want {
 				t.Errorf("the message is %q, want %q", got, c.want)
 			}
-			if o.sms.token != "Bearer secret" {
-				t.Errorf("the gateway got the token %q", o.sms.token)
+			if token := o.sms.lastToken(); token != "Bearer secret" {
+				t.Errorf("the gateway got the token %q", token)
 			}
 		})
 	}

@@ -166,6 +166,13 @@ func newCell(t *testing.T) *cell {
 	return c
 }
 
+// lastToken is what the last request signed in with.
+func (c *cell) lastToken() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.token
+}
+
 func (c *cell) set(f func(http.ResponseWriter, *http.Request) bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
