@@ -69,8 +69,20 @@ type MessageSlot struct {
 // LeaseMessages takes messages that are due: each is taken by one caller until
 // the lease ends. Urgent ones come first, then the oldest.
 func (db *DB) LeaseMessages(ctx context.Context, l Lease) ([]Outgoing, error) {
+	// Looking is cheap, and most looks find nothing.
+	var due bool
+	err := db.pool.QueryRow(ctx, `
+		SELECT EXISTS (SELECT FROM message WHERE state = 'queued' AND campaign_id = $1 AND channel = $2 AND (urgent OR NOT $3)
+		               AND due_at <= jebi_now() AND (lease_until IS NULL OR lease_until < clock_timestamp()))`,
+		l.Campaign, l.Channel, l.UrgentOnly).Scan(&due)
+	if err != nil {
+		return nil, fmt.Errorf("lease messages: %w", err)
+	}
+	if !due {
+		return nil, nil
+	}
 	var ids []int64
-	err := db.Tx(ctx, func(tx *Tx) (err error) {
+	err = db.Tx(ctx, func(tx *Tx) (err error) {
 		ids, err = tx.lease(ctx, l)
 		return err
 	})

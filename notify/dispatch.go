@@ -37,8 +37,12 @@ const (
 	batchLimit = 5 * time.Minute
 )
 
-// poll is how often Run looks for messages.
-const poll = 500 * time.Millisecond
+// poll is how often Run looks for messages; after hangUp looks in vain a line
+// gives its connection back.
+const (
+	poll   = 500 * time.Millisecond
+	hangUp = 20
+)
 
 // Report counts what was done. Error is the last code of a relay that was away.
 type Report struct {
@@ -101,8 +105,9 @@ func (d *Dispatcher) work(ctx context.Context, idle func(*channel) bool) (Report
 		if lines <= 0 {
 			lines = 4
 		}
-		for range lines {
-			c := &channel{Dispatcher: d, name: s.name, line: s.sender.Line(), limit: limit}
+		for i := range lines + 1 {
+			// The last line carries urgent messages only: a code never waits for a bulk.
+			c := &channel{Dispatcher: d, name: s.name, line: s.sender.Line(), limit: limit, urgent: i == lines, share: lines}
 			wg.Go(func() {
 				defer c.line.Close()
 				err := c.run(ctx, idle)
@@ -125,6 +130,9 @@ type channel struct {
 	name   string
 	line   Line
 	limit  *rate.Limiter
+	urgent bool // carries nothing else
+	share  int  // lines that share the rate
+	vain   int  // looks without anything to send
 	report Report
 	pause  time.Duration // how long to rest, where a relay is away
 }
@@ -153,6 +161,9 @@ func (c *channel) run(ctx context.Context, idle func(*channel) bool) error {
 
 // rest waits a little and says whether to go on.
 func (c *channel) rest(ctx context.Context) bool {
+	if c.vain++; c.vain == hangUp {
+		c.line.Close() // it connects again when it is used
+	}
 	t := time.NewTimer(max(poll, c.pause))
 	defer t.Stop()
 	c.pause = 0
@@ -172,15 +183,16 @@ func (c *channel) batch(ctx context.Context) (int, error) {
 	}
 	lease := data.Lease{
 		Campaign: c.CampaignID, Channel: c.name, Limit: batchSize, For: leaseFor,
-		UrgentOnly: quiet(c.Campaign, now), Day: day(c.Campaign, now), DailyCap: c.Campaign.Senders.SMS.DailyCap,
+		UrgentOnly: c.urgent || quiet(c.Campaign, now), Day: day(c.Campaign, now), DailyCap: c.Campaign.Senders.SMS.DailyCap,
 	}
-	if c.Rate > 0 { // what is leased is sent within a few seconds, so that a code need not wait for a bulk
-		lease.Limit = min(batchSize, max(1, int(5*c.Rate)))
+	if c.Rate > 0 { // what is leased is sent within seconds
+		lease.Limit = min(batchSize, max(1, int(5*c.Rate)/c.share))
 	}
 	leased, err := c.DB.LeaseMessages(ctx, lease)
 	if err != nil || len(leased) == 0 {
 		return 0, err
 	}
+	c.vain = 0
 	attempts := c.sendAll(ctx, leased, now)
 	// What was sent is written down even where the program is told to stop meanwhile.
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"jebi/cohort/rehearse"
 	"jebi/data"
@@ -58,16 +59,16 @@ func (a *app) demo(ctx context.Context, people int, seed uint64) error {
 	if err != nil {
 		return err
 	}
-	db, err := a.demoData(ctx, url)
-	if err != nil {
+	dir := filepath.Join(a.varDir(), "demo")
+	var db *data.DB
+	both := errgroup.Group{} // dropping a database and a hundred thousand files
+	both.Go(func() error { return rehearse.Afresh(dir) })
+	both.Go(func() (err error) { db, err = a.demoData(ctx, url); return err })
+	if err := both.Wait(); err != nil {
 		return err
 	}
 	key, err := a.serverKey(ctx, db)
 	if err != nil {
-		return err
-	}
-	dir := filepath.Join(a.varDir(), "demo")
-	if err := rehearse.Afresh(dir); err != nil {
 		return err
 	}
 	a.progress("SAMPLE: synthetic people, seed %d; database %s ready after %.1f s", seed, a.dbName, time.Since(begin).Seconds())
@@ -116,12 +117,12 @@ func (a *app) howToLook(w io.Writer, dir string, s rehearse.Summary) error {
 	_, err := fmt.Fprintf(w, `
 Look at it:
   %[1]s/summary.json, %[1]s/bundle/, %[1]s/workbooks/, %[1]s/mail/, %[1]s/sms/
-  jebi draw verify %[1]s/bundle/%[2]s
+  %[7]s draw verify %[1]s/bundle/%[2]s
   %[3]s serve
       the form and the public board; sign in as %[4]s, born %[5]s, phone %[6]s
       (nobody real). serve prints the code that was sent.
   %[3]s official sign-in demo-operator
       the passwords of both officials are in %[1]s/officials.txt
-`, dir, s.Cohorts[0].Cohort, line, s.SignInAs.Name, s.SignInAs.Birth, s.SignInAs.Phone)
+`, dir, s.Cohorts[0].Cohort, line, s.SignInAs.Name, s.SignInAs.Birth, s.SignInAs.Phone, call[0])
 	return err
 }

@@ -207,6 +207,9 @@ func (a *app) drain(ctx context.Context, rate float64, apply bool) error {
 	if err != nil {
 		return err
 	}
+	if rate == 0 {
+		rate = -1
+	}
 	d, err := a.dispatcher(db, c, row.ID, key, rate)
 	if err != nil {
 		return err
@@ -227,11 +230,19 @@ func (a *app) drain(ctx context.Context, rate float64, apply bool) error {
 	return nil
 }
 
+// usualRate is how many messages a second a server sends on each channel, so
+// that they come spread out and a relay is not overrun.
+const usualRate = 50
+
 // dispatcher sends a campaign's messages as its file says, with the passwords
-// that the environment holds. A channel without a sender stays queued.
+// that the environment holds. A channel without a sender stays queued. A rate
+// of 0 is the usual one, as fast as it goes for a sample; below 0 it is none.
 func (a *app) dispatcher(db *data.DB, c *cohort.Campaign, id int, key []byte, rate float64) (*notify.Dispatcher, error) {
+	if rate == 0 && !c.Sample {
+		rate = usualRate
+	}
 	d := &notify.Dispatcher{
-		DB: db, Campaign: c, CampaignID: id, Words: words.New(), Key: key, Rate: rate,
+		DB: db, Campaign: c, CampaignID: id, Words: words.New(), Key: key, Rate: max(rate, 0),
 		Log: slog.New(slog.NewTextHandler(a.err, nil)),
 	}
 	if s := c.Senders.Email; s.Host != "" {
