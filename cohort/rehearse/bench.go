@@ -108,7 +108,7 @@ func ofLottery(s lottery.BenchStage) timed { return timed{s.Name, s.Reset, s.Run
 // each counts: a machine that does other things as well disturbs both.
 const (
 	leastRounds = 3
-	enoughTime  = 2 * time.Second
+	enoughTime  = time.Second
 	mostRounds  = 200
 )
 

@@ -152,7 +152,7 @@ func (c *country) person(i int) data.BenchPerson {
 	return p
 }
 
-// wishes makes up ranked choices, no two alike.
+// wishes makes up ranked choices.
 func (c *country) wishes(r *rand.Rand) []cohort.Choice {
 	home := sort.SearchFloat64s(c.districts, r.Float64()*c.districts[len(c.districts)-1])
 	n := 1 + sort.SearchFloat64s([]float64{0.15, 0.35, 0.65, 0.85}, r.Float64())
