@@ -16,6 +16,7 @@ import (
 	"jebi/cohort/intake"
 	"jebi/cohort/words"
 	"jebi/data"
+	"jebi/lottery"
 )
 
 func newBallotCommand(a *app) *cobra.Command {
@@ -134,6 +135,8 @@ type ballotAnswer struct {
 	Commit    string          `json:"commit,omitempty"`
 	Sample    bool            `json:"sample"`
 	Applied   *bool           `json:"applied,omitempty"`
+	// Signed is the receipt as the operator signed it, for her to keep.
+	Signed *lottery.SavedBallot `json:"signed,omitempty"`
 }
 
 func (a *app) printBallot(b ballotAnswer, headline string) error {
@@ -199,7 +202,11 @@ func (a *app) enterBallot(ctx context.Context, key string, o ballotOptions) erro
 		return err
 	}
 	r := intake.Request{Campaign: c, Person: p.ID, Cohort: p.Cohort, Choices: choices, Channel: channel, Official: by.Official, Reason: o.reason}
-	s := intake.New(intake.Config{DB: db, Random: rand.Reader})
+	operator, err := a.operatorKey()
+	if err != nil {
+		return err
+	}
+	s := intake.New(intake.Config{DB: db, Random: rand.Reader, Operator: operator})
 	if !o.apply {
 		if err := s.Allowed(ctx, r); err != nil {
 			return ballotError(err)
@@ -244,7 +251,7 @@ func receiptAnswer(r intake.Receipt, channel string, choices []cohort.Choice, sa
 	done := true
 	return ballotAnswer{
 		Person: r.Person, Draw: r.Draw, Receipt: r.Number, Revision: r.Revision, SavedAt: &r.SavedAt, Channel: channel, Withdrawn: r.Withdrawn,
-		Choices: choices, Commit: hex.EncodeToString(r.Commit[:]), Sample: sample, Applied: &done,
+		Choices: choices, Commit: hex.EncodeToString(r.Commit[:]), Sample: sample, Applied: &done, Signed: r.Signed,
 	}
 }
 

@@ -101,8 +101,12 @@ func (a *app) serve(ctx context.Context, o serveOptions) error {
 	public := &publicFolder{db: db}
 	a.close = append(a.close, public.remove)
 	current := &currentCampaign{db: db, key: row.Key, campaign: c, row: row, read: time.Now()}
+	operator, err := a.operatorKey()
+	if err != nil {
+		return err
+	}
 	f, err := form.New(ctx, form.Config{
-		DB: db, Intake: intake.New(intake.Config{DB: db, Random: rand.Reader}), Words: words.New(), Key: key, Random: rand.Reader, Log: log,
+		DB: db, Intake: intake.New(intake.Config{DB: db, Random: rand.Reader, Operator: operator}), Words: words.New(), Key: key, Random: rand.Reader, Log: log,
 		Campaign: current.get, Files: public.open, Now: time.Now, TLS: o.cert != "" || o.tlsProxy, Proxied: o.tlsProxy,
 	})
 	if err != nil {

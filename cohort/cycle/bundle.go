@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"os"
 	"path/filepath"
 
@@ -63,31 +62,6 @@ func WriteBundle(ctx context.Context, db *data.DB, cohortID int, dir string) err
 		return err
 	}
 	return lottery.WriteBundle(dir, b)
-}
-
-// WriteAuditors writes what a sworn auditor gets beside the bundle of a drawn
-// cohort: outcome.bin and ballots.bin. K_draw is shown to her, never written.
-func WriteAuditors(ctx context.Context, db *data.DB, c *cohort.Campaign, cohortID int, dir string) error {
-	var d *computed
-	err := db.ReadTx(ctx, func(tx *data.Tx) error {
-		row, err := tx.Cohort(ctx, cohortID)
-		if err != nil {
-			return err
-		}
-		o := c.CohortByKey(row.Key)
-		if o == nil || !row.State.Since(cohort.Drawn) {
-			return fmt.Errorf("cohort %s: %w", row.Key, ErrNotPublished)
-		}
-		d, err = computeFor(ctx, tx, o, cohortID, math.MaxInt)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	if err := d.finish(); err != nil {
-		return err
-	}
-	return lottery.WriteFiles(dir, map[string][]byte{lottery.FileOutcome: lottery.OutcomeBytes(d.outcomes), lottery.FileBallots: d.ballots})
 }
 
 // WriteArchive writes the folder of a bundle as one file beside it.

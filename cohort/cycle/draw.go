@@ -71,7 +71,7 @@ func (r *Runner) draw(ctx context.Context, c *cohort.Campaign, row data.CohortRo
 	if err := d.finish(); err != nil {
 		return err
 	}
-	if err := r.verifyOwn(d, o); err != nil {
+	if err := r.verifyOwn(d, c, o); err != nil {
 		return err
 	}
 	return r.DB.Tx(ctx, func(tx *data.Tx) error { return r.write(ctx, tx, c, d) })

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"runtime"
 	"slices"
 
 	"jebi/cohort"
@@ -59,7 +60,11 @@ func (r *Runner) freeze(ctx context.Context, tx *data.Tx, s situation) error {
 	if err != nil {
 		return err
 	}
-	checkpoint, err := r.checkpoint(d, len(leaves)+1, root, out)
+	saves, err := saveLog(ctx, tx, d, k, nil)
+	if err != nil {
+		return err
+	}
+	checkpoint, err := r.checkpoint(d, len(leaves)+1, root, out, saves)
 	if err != nil {
 		return err
 	}
@@ -107,14 +112,14 @@ func (r *Runner) flagUnsigned(ctx context.Context, tx *data.Tx, s situation) err
 
 // checkpoint is the note over the root: signed where the manifest announces an
 // operator's key, else its text alone.
-func (r *Runner) checkpoint(d data.DrawRow, size int, root lottery.Hash, excluded []byte) ([]byte, error) {
+func (r *Runner) checkpoint(d data.DrawRow, size int, root lottery.Hash, excluded, saves []byte) ([]byte, error) {
 	m, err := lottery.ParseManifest(d.Manifest)
 	if err != nil {
 		return nil, fmt.Errorf("draw %s: %w", d.DrawID, err)
 	}
 	c := lottery.Checkpoint{
 		Origin: m.Origin(), Size: uint64(size), Root: root, Excluded: lottery.FileHash(excluded),
-		SavesRoot: lottery.RootOf(nil, lottery.SaveEntrySize, 1), Sample: m.Sample,
+		Saves: uint64(len(saves) / lottery.SaveEntrySize), SavesRoot: lottery.RootOf(saves, lottery.SaveEntrySize, runtime.GOMAXPROCS(0)), Sample: m.Sample,
 	}
 	if m.OperatorKey == "" {
 		return []byte(c.Text()), nil

@@ -103,3 +103,20 @@ func poolOf(e *lottery.Entity, byLeaf []uint16) uint16 {
 	}
 	return pool
 }
+
+// poolsByKey names the pools of the people whose ballots are opened, for an
+// auditor.
+func (d *computed) poolsByKey() map[string]string {
+	pools := map[string]string{}
+	ballots, err := lottery.ParseBallots(d.ballots)
+	if err != nil {
+		return pools
+	}
+	for i, pool := range d.poolOf {
+		_, ballot := ballots.Leaf(i)
+		if person, err := lottery.BallotPerson(ballot); err == nil {
+			pools[person] = pool
+		}
+	}
+	return pools
+}

@@ -12,6 +12,7 @@ import (
 
 	"jebi/cohort"
 	"jebi/cohort/campaign"
+	"jebi/cohort/intake"
 	"jebi/data"
 	"jebi/data/pgtest"
 	"jebi/lottery"
@@ -221,5 +222,97 @@ func TestFixedWithPools(t *testing.T) {
 	}))
 	if n := w.count(`SELECT count(*)::int FROM jebi.offer o JOIN jebi.ticket t USING (cohort_id, rank) WHERE t.pool = 'care'`); n == 0 && placed < 10 {
 		t.Error("no member was offered a seat of the pool")
+	}
+}
+
+// TestReceiptsAndProofs follows one citizen's receipts and proof, and an
+// auditor.
+func TestReceiptsAndProofs(t *testing.T) {
+	w := newTown(t, 14, 1)
+	operator := key(t, "town.sample.invalid", false)
+	public, err := lottery.OperatorPublic(operator.Public())
+	w.must(err)
+	w.runner.Operator = &operator
+	w.intake = intake.New(intake.Config{DB: w.db, Random: w.rand, Operator: &operator})
+	w.recast(func(file string) string {
+		return strings.Replace(file, "seating = \"serial\"\n", "seating = \"fixed\"\npools = [{ group = \"care\", percent = 25 }]\n", 1)
+	})
+	pgtest.Exec(t, w.url, `UPDATE jebi.person_detail d SET groups = '{care}' FROM jebi.person p WHERE p.id = d.person_id AND p.key >= 'p010'`)
+	w.announce()
+	w.at("2021-07-14 09:00")
+	w.tick()
+	first, err := w.intake.Save(w.ctx, intake.Request{Campaign: w.campaign, Person: w.people["p000"], Choices: []cohort.Choice{anything()}, Channel: data.ChannelSample})
+	w.must(err)
+	if first.Signed == nil {
+		t.Fatal("no signature")
+	}
+	w.must(first.Signed.Check(public))
+	if first.Signed.Revision != 1 || first.Signed.Commit != lottery.Hash(first.Commit) || first.Signed.DrawID != "town-a" {
+		t.Errorf("signed: %+v", first.Signed)
+	}
+	w.saveAll()
+	gone, err := w.intake.Withdraw(w.ctx, intake.Request{Campaign: w.campaign, Person: w.people["p001"], Channel: data.ChannelSample})
+	w.must(err)
+	if gone.Signed != nil {
+		t.Error("a withdrawal was signed as a save")
+	}
+	w.at("2021-07-16 18:00")
+	w.tick()
+	w.is(cohort.Frozen)
+	d, err := w.db.Draw(w.ctx, w.cohort.ID)
+	w.must(err)
+	checkpoint, err := lottery.ParseCheckpoint(d.Checkpoint)
+	w.must(err)
+	if checkpoint.Saves != 15 || checkpoint.Size != 14 {
+		t.Errorf("checkpoint of %d saves and %d leaves, want 15 and 14", checkpoint.Saves, checkpoint.Size)
+	}
+	w.randomness()
+	w.at("2021-07-17 14:00")
+	w.tick()
+	w.is(cohort.Published)
+	bundle, auditors := filepath.Join(t.TempDir(), "bundle"), filepath.Join(t.TempDir(), "audit")
+	w.must(WriteBundle(w.ctx, w.db, w.cohort.ID, bundle))
+	w.must(WriteAuditors(w.ctx, w.db, w.campaign, w.cohort.ID, auditors))
+	manifest, err := os.ReadFile(filepath.Join(bundle, lottery.FileManifest))
+	w.must(err)
+	audit, err := Auditing(manifest, os.DirFS(auditors))
+	w.must(err)
+	for _, person := range []string{"p000", "p002", "p011"} {
+		proof, err := Proof(w.ctx, w.db, w.campaign, w.people[person], &operator)
+		w.must(err)
+		if proof.Save == nil || proof.Result == nil {
+			t.Fatalf("%s: proof without save or result: %+v", person, proof)
+		}
+		if person == "p000" && proof.Save.Revision != 2 {
+			t.Errorf("revision %d counted, want 2", proof.Save.Revision)
+		}
+		file, err := proof.Marshal()
+		w.must(err)
+		report := lottery.Verify(os.DirFS(bundle), lottery.VerifyOptions{Receipt: file, OperatorKey: operator.Public(), Audit: audit})
+		for _, p := range report.Parts {
+			if p.State != lottery.Holds && p.Name != "witnesses" {
+				t.Errorf("%s: %s %s: %s", person, p.Name, p.State, p.Detail)
+			}
+		}
+	}
+	_, err = Proof(w.ctx, w.db, w.campaign, w.people["p001"], &operator)
+	refused(t, err, "no proof")
+	if err := lottery.CheckLeftOut(nil, checkpoint, *first.Signed, public); err == nil {
+		t.Error("a receipt without its place in the log proves nothing")
+	}
+
+	// A file of the auditors' that was changed is named.
+	list := filepath.Join(auditors, fileEligible)
+	text, err := os.ReadFile(list)
+	w.must(err)
+	w.must(os.WriteFile(list, []byte(strings.Replace(string(text), "p002,1", "p099,1", 1)), 0o600))
+	audit, err = Auditing(manifest, os.DirFS(auditors))
+	w.must(err)
+	if p := lottery.Verify(os.DirFS(bundle), lottery.VerifyOptions{Audit: audit}).Find("ballots"); p.State != lottery.Fails || !strings.Contains(p.Detail, "not of the eligible") {
+		t.Errorf("a ballot outside the list: %+v", p)
+	}
+	w.must(os.WriteFile(filepath.Join(auditors, fileCampaign), []byte("key = 1"), 0o600))
+	if _, err := Auditing(manifest, os.DirFS(auditors)); err == nil {
+		t.Error("another campaign file was taken")
 	}
 }

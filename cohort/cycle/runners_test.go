@@ -388,7 +388,7 @@ func TestOwnBundleThatDoesNotHoldIsNotWritten(t *testing.T) {
 	}))
 	w.must(d.finish())
 	o := w.campaign.CohortByKey("a")
-	w.must(w.runner.verifyOwn(d, o))
+	w.must(w.runner.verifyOwn(d, w.campaign, o))
 	for name, spoil := range map[string]func(*computed){
 		"another order": func(d *computed) {
 			d.bundle.Order = append(d.bundle.Order[16:len(d.bundle.Order):len(d.bundle.Order)], d.bundle.Order[:16]...)
@@ -405,7 +405,7 @@ func TestOwnBundleThatDoesNotHoldIsNotWritten(t *testing.T) {
 			p.Slot = append([]int32{}, d.places.Slot...)
 			c.places = &p
 			spoil(&c)
-			if err := w.runner.verifyOwn(&c, o); !errors.Is(err, errOwnBundle) {
+			if err := w.runner.verifyOwn(&c, w.campaign, o); !errors.Is(err, errOwnBundle) {
 				t.Errorf("got %v, want a bundle that does not hold", err)
 			}
 		})

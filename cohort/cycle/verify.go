@@ -14,14 +14,14 @@ import (
 // the places against what must always be so, whoever gave them; and, where the
 // draw is small, audits it as a sworn auditor would, by the reference
 // allocation.
-func (r *Runner) verifyOwn(d *computed, o *cohort.Cohort) error {
+func (r *Runner) verifyOwn(d *computed, c *cohort.Campaign, o *cohort.Cohort) error {
 	opts := lottery.VerifyOptions{Beacon: r.Beacon}
 	if d.ballots != nil {
 		opts.Audit = &lottery.Audit{
 			Folder: memory{lottery.FileOutcome: lottery.OutcomeBytes(d.outcomes), lottery.FileBallots: d.ballots},
 			K:      d.k,
 			Allocate: func(supply []byte, order []lottery.Entity, ballots lottery.Ballots) ([]lottery.Outcome, []lottery.PublicCutOff, error) {
-				return d.reallocate(o, supply, order, ballots)
+				return reallocate(c, o, supply, order, ballots, d.poolsByKey())
 			},
 		}
 	}
@@ -35,42 +35,6 @@ func (r *Runner) verifyOwn(d *computed, o *cohort.Cohort) error {
 		return fmt.Errorf("draw %s: %w: %w", d.draw.DrawID, errOwnBundle, err)
 	}
 	return nil
-}
-
-// reallocate does the allocation again from the published supply and the
-// opened ballots alone, by the reference rules.
-func (d *computed) reallocate(o *cohort.Cohort, supply []byte, order []lottery.Entity, ballots lottery.Ballots) ([]lottery.Outcome, []lottery.PublicCutOff, error) {
-	file, err := lottery.ParseSupply(supply)
-	if err != nil {
-		return nil, nil, err
-	}
-	slots, err := lottery.NewSlots(file, d.names)
-	if err != nil {
-		return nil, nil, err
-	}
-	p := &lottery.Problem{Slots: slots, Pools: d.names, Tickets: make([]lottery.Applicant, len(order))}
-	for i := range order {
-		_, ballot := ballots.Leaf(int(order[i].Members[0]))
-		choices, err := d.shelf.choices(ballot)
-		if err != nil {
-			return nil, nil, err
-		}
-		if seating(o.Seating) == lottery.Fixed {
-			for c := range choices {
-				choices[c] = rotate(choices[c], order[i].Ticket)
-			}
-		}
-		p.Tickets[i] = lottery.Applicant{Size: order[i].Size, Doses: 1, Pool: poolOf(&order[i], d.pools), Choices: choices}
-	}
-	places, err := lottery.Serve(p, seating(o.Seating))
-	if err != nil {
-		return nil, nil, err
-	}
-	outcomes := make([]lottery.Outcome, len(order))
-	for i := range outcomes {
-		outcomes[i] = lottery.Outcome{Choice: uint8(places.Choice[i]), Slot: uint32(places.Slot[i] + 1), Second: uint32(places.Second[i] + 1)}
-	}
-	return outcomes, d.publicCutOffs(places.CutOffs), nil
 }
 
 // memory is a folder of files in memory.

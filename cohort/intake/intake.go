@@ -19,15 +19,18 @@ import (
 
 	"jebi/cohort"
 	"jebi/data"
+	"jebi/lottery"
 )
 
 // Config is what a Service stands on.
 type Config struct {
 	DB     *data.DB
 	Random io.Reader // of salts; crypto/rand.Reader outside tests
-	Queue  int       // saves that may wait for one window; 0: 1024
-	Batch  int       // saves in one commit at most; 0: 256
-	Lanes  int       // commits of one window under way at once; 0: 2
+	// Operator signs receipts, where the manifest announces its key; nil: they have no signature.
+	Operator *lottery.Key
+	Queue    int // saves that may wait for one window; 0: 1024
+	Batch    int // saves in one commit at most; 0: 256
+	Lanes    int // commits of one window under way at once; 0: 2
 	// Limit bounds one commit, however long a caller would wait; 0: 10 seconds.
 	Limit time.Duration
 }
@@ -39,6 +42,7 @@ type Service struct {
 	mu      sync.Mutex
 	windows map[int]*window // by cohort
 	offered map[int]cohort.Offered
+	draws   map[int]draw // by cohort
 
 	random sync.Mutex // guards cfg.Random
 
@@ -61,7 +65,7 @@ func New(c Config) *Service {
 	if c.Limit == 0 {
 		c.Limit = 10 * time.Second
 	}
-	return &Service{cfg: c, windows: map[int]*window{}, offered: map[int]cohort.Offered{}}
+	return &Service{cfg: c, windows: map[int]*window{}, offered: map[int]cohort.Offered{}, draws: map[int]draw{}}
 }
 
 // Request is one answer to be saved. A person who is in a party answers for
@@ -89,6 +93,9 @@ type Receipt struct {
 	Ballot    []byte // the bytes that were committed to
 	SavedAt   time.Time
 	Withdrawn bool
+	// Signed is the receipt with the operator's signature: what she keeps. Nil where no key was announced,
+	// and of a withdrawal.
+	Signed *lottery.SavedBallot
 }
 
 // ErrBusy says that more saves wait than can be served soon. Nothing was

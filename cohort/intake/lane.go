@@ -139,6 +139,7 @@ func (s *Service) commit(ctx context.Context, cohortID int, batch []*item) {
 	later, err := s.transact(ctx, cohortID, batch)
 	switch {
 	case err == nil:
+		s.sign(ctx, cohortID, batch)
 	case len(batch) > 1 && (data.RowFault(err) || errors.Is(err, errMissing)):
 		s.commit(ctx, cohortID, batch[:len(batch)/2])
 		s.commit(ctx, cohortID, batch[len(batch)/2:])

@@ -1,0 +1,62 @@
+package intake
+
+import (
+	"context"
+
+	"jebi/lottery"
+)
+
+// draw is what the receipts of one window's saves have in common.
+type draw struct {
+	id       string
+	k        [32]byte
+	manifest lottery.Hash
+	signs    bool // the manifest announces the key that this program holds
+}
+
+// sign adds the operator's signature to the receipts of what was committed:
+// after the commit, so that it vouches for nothing that may be lost. Whatever
+// keeps it from signing, the ballots are saved.
+func (s *Service) sign(ctx context.Context, cohortID int, batch []*item) {
+	if s.cfg.Operator == nil {
+		return
+	}
+	d, err := s.drawOf(ctx, cohortID)
+	if err != nil || !d.signs {
+		return
+	}
+	for _, it := range batch {
+		r := &it.receipt
+		if it.err != nil || r.Withdrawn || r.Revision == 0 {
+			continue
+		}
+		signed := lottery.Save{
+			DrawID: d.id, Manifest: d.manifest, PID: lottery.PID(d.k, d.id, r.Person), Salt: r.Salt,
+			Revision: uint32(r.Revision), Commit: r.Commit, Time: r.SavedAt,
+		}.Sign(s.cfg.Operator.Private())
+		r.Signed = &signed
+	}
+}
+
+// drawOf reads a window's draw once: what was announced stands.
+func (s *Service) drawOf(ctx context.Context, cohortID int) (draw, error) {
+	s.mu.Lock()
+	d, ok := s.draws[cohortID]
+	s.mu.Unlock()
+	if ok {
+		return d, nil
+	}
+	a, err := s.cfg.DB.Announced(ctx, cohortID)
+	if err != nil {
+		return draw{}, err
+	}
+	m, err := lottery.ParseManifest(a.Manifest)
+	if err != nil {
+		return draw{}, err
+	}
+	d = draw{a.DrawID, a.K, lottery.ManifestHash(a.Manifest), m.OperatorKey == s.cfg.Operator.Public()}
+	s.mu.Lock()
+	s.draws[cohortID] = d
+	s.mu.Unlock()
+	return d, nil
+}
