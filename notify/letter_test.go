@@ -3,9 +3,12 @@ package notify
 import (
 	"errors"
 	"io"
+	"io/fs"
 	"mime"
 	"mime/quotedprintable"
 	"net/mail"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -162,5 +165,52 @@ func TestACodeIsMadeWhenItIsSent(t *testing.T) {
 	}
 	if n := pgtest.Value[int](t, o.url, `SELECT count(*)::int FROM jebi.message WHERE params::text LIKE '%' || $1 || '%' OR last_error LIKE '%' || $1 || '%'`, code); n != 0 {
 		t.Error("the database holds the code")
+	}
+}
+
+// What the program tells has a text: the kinds that stand in its source, and
+// those that it puts together.
+func TestEveryKindThatIsToldHasATextAndAVariant(t *testing.T) {
+	kinds := []string{"accepted", "declined", "confirm_reminder", "answer_reminder", "reminder", "offer", "offer_lapsed", "code", "cancelled", "moved"}
+	literal := regexp.MustCompile(`Message\{[^}]*?Kind: *"([a-z_]+)"`)
+	err := filepath.WalkDir("..", func(name string, _ fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {
+			return err
+		}
+		b, err := os.ReadFile(name)
+		for _, m := range literal.FindAllSubmatch(b, -1) {
+			kinds = append(kinds, string(m[1]))
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(kinds)
+	kinds = slices.Compact(kinds)
+	if len(kinds) < 18 {
+		t.Errorf("only %d kinds were found: %v", len(kinds), kinds)
+	}
+	seoul, err := time.LoadLocation("Asia/Seoul")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := writer{&cohort.Campaign{Name: cohort.Text{"ko": "시험"}, Languages: []string{"ko", "en"}, Location: seoul}, words.New(), []byte("key")}
+	now := time.Date(2021, 7, 15, 5, 0, 0, 0, time.UTC)
+	for _, kind := range kinds {
+		for _, lang := range []string{"ko", "en"} {
+			o := everything(kind, "email", lang)
+			o.Assigned, o.Waiting = "assigned", "waiting"
+			if kind == "settled" {
+				o.Assigned = ""
+			}
+			if kind == "answer_reminder" {
+				o.Revision = 0
+			}
+			l, err := w.letter(o, now)
+			if err != nil || l.Subject == "" || strings.Contains(l.Body+l.Subject, "messages.") {
+				t.Errorf("%s in %s: %v, %q", kind, lang, err, l.Subject)
+			}
+		}
 	}
 }
