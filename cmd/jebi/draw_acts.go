@@ -27,6 +27,9 @@ type drawAct struct {
 	Trustee     int    `json:"trustee,omitempty"`
 	Value       string `json:"value,omitempty"` // hex
 	Absent      bool   `json:"absent,omitempty"`
+	Note        string `json:"note,omitempty"`
+	Index       int    `json:"index,omitempty"` // of a source of contributions
+	File        []byte `json:"file,omitempty"`
 }
 
 // drawActs are the draw's part of acts.
@@ -60,6 +63,9 @@ func drawActs() map[string]act {
 			return cycle.Dice(ctx, tx, id, d.Cohort, d.Digits, reason, by)
 		}),
 		"draw.reveal": do(func(ctx context.Context, tx *data.Tx, d drawAct, _ *cohort.Campaign, id int, reason string, by data.Actor) error {
+			if d.Note != "" {
+				return cycle.RevealSigned(ctx, tx, id, d.Cohort, d.Trustee, d.Note, reason, by)
+			}
 			if d.Absent {
 				return cycle.Absent(ctx, tx, id, d.Cohort, d.Trustee, reason, by)
 			}
@@ -69,6 +75,9 @@ func drawActs() map[string]act {
 			}
 			_, err = cycle.Reveal(ctx, tx, id, d.Cohort, d.Trustee, held, reason, by)
 			return err
+		}),
+		"draw.contributions": do(func(ctx context.Context, tx *data.Tx, d drawAct, _ *cohort.Campaign, id int, reason string, by data.Actor) error {
+			return cycle.Contributions(ctx, tx, id, d.Cohort, d.Index, d.File, reason, by)
 		}),
 		"draw.void": do(func(ctx context.Context, tx *data.Tx, d drawAct, c *cohort.Campaign, id int, reason string, by data.Actor) error {
 			return cycle.Void(ctx, tx, c, id, d.Cohort, reason, by)
@@ -192,13 +201,14 @@ the draw can never be given up: not even while this waits for the second officia
 }
 
 func newDrawRevealCommand(a *app) *cobra.Command {
-	var reason, value string
+	var reason, value, note string
 	var trustee int
 	absent, apply := false, false
 	c := &cobra.Command{
-		Use:   "reveal COHORT --trustee N (--value HEX | --absent) --reason TEXT",
-		Short: "Record what a trustee's envelope held, after the dice (an act of two)",
-		Long: `Record what an envelope held when it was opened, after the dice, before two witnesses. What does
+		Use:   "reveal COHORT --trustee N (--note FILE | --value HEX | --absent) --reason TEXT",
+		Short: "Record a trustee's signed note, or what her envelope held (an act of two)",
+		Long: `Record a trustee's signed note (--note, as jebi draw trustee reveal wrote it) before the last source
+exists; a later one is ignored. Or record what an envelope held when it was opened, after the dice, before two witnesses. What does
 not match the trustee's commitment counts as absent and is recorded with both values. --absent
 records an envelope that turned out to be missing or empty.`,
 		Example: `  jebi draw reveal 1962-66 --trustee 1 --value 6bf7516c… --reason "opened, minutes 8" --apply`,
@@ -207,6 +217,20 @@ records an envelope that turned out to be missing or empty.`,
 			d := drawAct{Cohort: args[0], Trustee: trustee, Value: strings.ToLower(value), Absent: absent}
 			if !cc.Flags().Changed("trustee") {
 				return usage(errors.New("which trustee? --trustee N, the index in the manifest"))
+			}
+			if note != "" {
+				if value != "" || absent {
+					return usage(errors.New("a note, or an envelope's value, or --absent: one of them"))
+				}
+				b, err := readInput(cc.InOrStdin(), note)
+				if err != nil {
+					return usage(err)
+				}
+				if len(b) > 4096 {
+					return usage(errors.New("a reveal's note has some hundred bytes"))
+				}
+				d.Note = string(b)
+				return a.proposeDraw(cc.Context(), "draw.reveal", d, reason, apply)
 			}
 			if (value == "") == !absent {
 				return usage(errors.New("say what the envelope held, --value HEX, or that it was missing or empty, --absent"))
@@ -219,7 +243,36 @@ records an envelope that turned out to be missing or empty.`,
 	}
 	c.Flags().IntVar(&trustee, "trustee", 0, "the trustee's index in the manifest")
 	c.Flags().StringVar(&value, "value", "", "what the envelope held, in hex")
+	c.Flags().StringVar(&note, "note", "", "file with her signed note; - is stdin")
 	c.Flags().BoolVar(&absent, "absent", false, "the envelope was missing or empty")
+	reasonAndApply(c, &reason, &apply)
+	return c
+}
+
+func newDrawContributionsCommand(a *app) *cobra.Command {
+	var reason, file string
+	var index int
+	apply := false
+	c := &cobra.Command{
+		Use:   "contributions COHORT --index N --file FILE --reason TEXT",
+		Short: "Record the file of public contributions (an act of two)",
+		Long: `Record the file in which the public's contributions to the randomness were gathered, before the last
+source exists. The file goes into the bundle as it is.`,
+		Example: `  jebi draw contributions 1962-66 --index 4 --file letters.txt --reason "the box was opened, minutes 6" --apply`,
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cc *cobra.Command, args []string) error {
+			if !cc.Flags().Changed("index") || file == "" {
+				return usage(errors.New("which source, and which file? --index N --file FILE"))
+			}
+			b, err := readInput(cc.InOrStdin(), file)
+			if err != nil {
+				return usage(err)
+			}
+			return a.proposeDraw(cc.Context(), "draw.contributions", drawAct{Cohort: args[0], Index: index, File: b}, reason, apply)
+		},
+	}
+	c.Flags().IntVar(&index, "index", 0, "the source's index in the manifest")
+	c.Flags().StringVar(&file, "file", "", "the file; - is stdin")
 	reasonAndApply(c, &reason, &apply)
 	return c
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"archive/zip"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"jebi/cohort/cycle"
+	"jebi/data"
 	"jebi/lottery"
 	"jebi/lottery/beacon"
 )
@@ -23,18 +26,31 @@ type verifyAnswer struct {
 }
 
 func newDrawVerifyCommand(a *app) *cobra.Command {
-	var receipt, key string
-	strict := false
+	var receipt, key, audit string
+	var against string
+	strict, database := false, false
 	c := &cobra.Command{
-		Use:   "verify DIR|ARCHIVE",
+		Use:   "verify DIR|ARCHIVE, or verify COHORT --database --against COPY",
 		Short: "Recompute a draw from its public bundle",
 		Long: `Recompute everything that a bundle says: a folder, or its archive. Each part holds, fails, or is
 absent (not there, or nothing to check it with). Exit code 1 if anything fails; with --strict, also
-if anything is absent. It needs no database and writes nothing.`,
+if anything is absent. With a sworn auditor's files (--audit) every ballot is opened and the whole
+allocation done again. It needs no database and writes nothing.
+
+With --database it holds the database against a copy kept outside (--against): a bundle, or the
+checkpoint alone. A ballot that was deleted, changed or inserted after the freeze is named, whoever
+did it.`,
 		Example: `  jebi draw verify bundle/1962-66
-  jebi draw verify bundle/1962-66 --receipt receipt.json --json`,
+  jebi draw verify bundle/1962-66 --receipt receipt.json --json
+  jebi draw verify 1962-66 --database --against frozen/`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cc *cobra.Command, args []string) error {
+			if database != (against != "") {
+				return usage(errors.New("--database and --against COPY go together"))
+			}
+			if database {
+				return a.verifyDatabase(cc.Context(), args[0], against, strict)
+			}
 			fsys, done, err := openBundle(args[0])
 			if err != nil {
 				return usage(err)
@@ -49,6 +65,15 @@ if anything is absent. It needs no database and writes nothing.`,
 			if opts.OperatorKey, err = readText(key); err != nil {
 				return err
 			}
+			if audit != "" {
+				manifest, err := fs.ReadFile(fsys, lottery.FileManifest)
+				if err != nil {
+					return usage(err)
+				}
+				if opts.Audit, err = cycle.Auditing(manifest, os.DirFS(audit)); err != nil {
+					return err
+				}
+			}
 			report := lottery.Verify(fsys, opts)
 			ok := report.OK(strict)
 			if err := a.show(verifyAnswer{ok, strict, report}, func(w io.Writer) error { return writeReport(w, report) }); err != nil {
@@ -62,8 +87,71 @@ if anything is absent. It needs no database and writes nothing.`,
 	}
 	c.Flags().StringVar(&receipt, "receipt", "", "a citizen's receipt (proof) to check against the bundle")
 	c.Flags().StringVar(&key, "key", "", "file with the operator's verifier key, got from elsewhere")
+	c.Flags().StringVar(&audit, "audit", "", "folder of a sworn auditor's files (jebi draw audit-files)")
+	c.Flags().BoolVar(&database, "database", false, "hold the database against a copy")
+	c.Flags().StringVar(&against, "against", "", "the copy: a bundle, a frozen folder, or a checkpoint")
 	c.Flags().BoolVar(&strict, "strict", false, "fail also where anything is absent")
 	return c
+}
+
+// verifyDatabase holds a cohort's frozen draw against a copy.
+func (a *app) verifyDatabase(ctx context.Context, key, against string, strict bool) error {
+	var out cycle.Outside
+	info, err := os.Stat(against)
+	if err != nil {
+		return usage(err)
+	}
+	if !info.IsDir() && !isArchive(against) {
+		if out.Checkpoint, err = os.ReadFile(against); err != nil {
+			return usage(err)
+		}
+	} else {
+		fsys, done, err := openBundle(against)
+		if err != nil {
+			return usage(err)
+		}
+		defer done()
+		for name, to := range map[string]*[]byte{
+			lottery.FileCheckpoint: &out.Checkpoint, lottery.FileLeaves: &out.Leaves, lottery.FileManifest: &out.Manifest,
+		} {
+			if *to, err = fs.ReadFile(fsys, name); err != nil {
+				return usage(err)
+			}
+		}
+	}
+	db, err := a.database(ctx)
+	if err != nil {
+		return err
+	}
+	_, row, err := a.cohortRow(ctx, db, key)
+	if err != nil {
+		return err
+	}
+	var report lottery.Report
+	err = db.ReadTx(ctx, func(tx *data.Tx) error { report, err = cycle.Against(ctx, tx, row.ID, out); return err })
+	if err != nil {
+		return err
+	}
+	ok := report.OK(strict)
+	if err := a.show(verifyAnswer{ok, strict, report}, func(w io.Writer) error { return writeReport(w, report) }); err != nil {
+		return err
+	}
+	if !ok {
+		return errors.New("the database does not hold against the copy")
+	}
+	return nil
+}
+
+// isArchive says whether a file begins as zip archives do.
+func isArchive(name string) bool {
+	f, err := os.Open(name)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	head := make([]byte, 2)
+	_, err = io.ReadFull(f, head)
+	return err == nil && string(head) == "PK"
 }
 
 // readText reads a line from a file; "" names none.

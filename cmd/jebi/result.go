@@ -31,6 +31,7 @@ reason, which stands on the audit trail.`,
 		newResultAnswerCommand(a, "confirm", "Accept for a person the place that the draw gave her, until confirm_by", confirmResult),
 		newResultAnswerCommand(a, "decline", "Decline for a person the place that the draw gave her, until confirm_by", declineResult),
 		newResultExplainCommand(a),
+		newResultProofCommand(a),
 		newResultShowCommand(a),
 	)
 	return c

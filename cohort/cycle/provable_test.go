@@ -316,3 +316,60 @@ func TestReceiptsAndProofs(t *testing.T) {
 		t.Error("another campaign file was taken")
 	}
 }
+
+// TestAgainstACopy lets a superuser change ballots after the freeze, past all
+// triggers, and holds the database against what was kept outside.
+func TestAgainstACopy(t *testing.T) {
+	w := newTown(t, 6, 1)
+	operator := key(t, "town.sample.invalid", false)
+	w.runner.Operator = &operator
+	w.frozen()
+	dir := filepath.Join(t.TempDir(), "frozen")
+	w.must(WriteFrozen(w.ctx, w.db, w.cohort.ID, dir))
+	read := func(name string) []byte {
+		b, err := os.ReadFile(filepath.Join(dir, name))
+		w.must(err)
+		return b
+	}
+	whole := Outside{Checkpoint: read(lottery.FileCheckpoint), Leaves: read(lottery.FileLeaves), Manifest: read(lottery.FileManifest)}
+	text, _, _ := strings.Cut(string(whole.Checkpoint), "\n\n")
+	look := func(o Outside) (r lottery.Report) {
+		w.must(w.db.ReadTx(w.ctx, func(tx *data.Tx) (err error) { r, err = Against(w.ctx, tx, w.cohort.ID, o); return err }))
+		return r
+	}
+	for _, o := range []Outside{whole, {Checkpoint: whole.Checkpoint}, {Checkpoint: []byte(text + "\n")}} {
+		if r := look(o); !r.OK(true) {
+			t.Fatalf("untouched: %+v", r.Parts)
+		}
+	}
+	super := func(sql string) {
+		pgtest.Exec(t, w.url, `SET session_replication_role = replica; SET search_path = jebi; `+sql)
+	}
+	names := func(o Outside, part, says string) {
+		t.Helper()
+		if p := look(o).Find(part); p.State != lottery.Fails || !strings.Contains(p.Detail, says) {
+			t.Errorf("%s: %+v, want %q", part, p, says)
+		}
+	}
+	person := func(key string) string { return fmt.Sprint(w.people[key]) }
+	super(`UPDATE ballot SET bytes = replace(convert_from(bytes, 'UTF8'), 'c1', 'c2')::bytea WHERE person_id = ` + person("p000"))
+	names(whole, "ballots", "(person "+person("p000")+") was changed")
+	super(`DELETE FROM ballot WHERE person_id = ` + person("p001"))
+	names(whole, "ballots", "was deleted")
+	names(Outside{Checkpoint: whole.Checkpoint}, "ballots", "was deleted")
+	super(`DELETE FROM draw_leaf WHERE person_id = ` + person("p001"))
+	names(whole, "leaves", "was deleted")
+	names(Outside{Checkpoint: whole.Checkpoint}, "leaves", "root")
+	super(`INSERT INTO person (campaign_id, cohort_id, key, row_hash) SELECT campaign_id, cohort_id, 'late', sha256('x') FROM person LIMIT 1;
+	       INSERT INTO ballot SELECT b.campaign_id, p.id, b.cohort_id, 1, b.bytes, b.salt, b.commit, NULL, false, 'sample', NULL, NULL, b.saved_at
+	         FROM ballot b, person p WHERE p.key = 'late' LIMIT 1`)
+	names(whole, "ballots", "was inserted")
+	super(`UPDATE draw_leaf SET weight = 2 WHERE person_id = ` + person("p003"))
+	names(whole, "leaves", "(person "+person("p003")+") was changed")
+	super(`DELETE FROM ballot_history WHERE person_id = ` + person("p001"))
+	names(whole, "saves", "5 saves in the histories, the copy has 6")
+	super(`UPDATE draw SET root = sha256('x')`)
+	names(whole, "checkpoint", "the database says")
+	super(`UPDATE draw_secret SET k = sha256('x')`)
+	names(whole, "manifest", "secret key")
+}
