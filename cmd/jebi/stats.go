@@ -11,7 +11,7 @@ import (
 )
 
 func newStatsCommand(a *app) *cobra.Command {
-	return &cobra.Command{
+	c := &cobra.Command{
 		Use:   "stats [COHORT]",
 		Short: "Count who answered, who has a place, and what is left",
 		Long: `Count, for each cohort or for one: people, ballots, places, offers, seats. The counts are made from
@@ -61,4 +61,6 @@ the rows; seats given twice and places outside a ballot are counted by queries o
 			})
 		},
 	}
+	c.AddCommand(newStatsFairnessCommand(a))
+	return c
 }
