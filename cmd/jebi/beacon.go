@@ -114,6 +114,9 @@ func (a *app) recordBeacon(ctx context.Context, key string, round uint64, get fu
 		return err
 	})
 	if err != nil && !errors.Is(err, errDry) {
+		if apply {
+			err = auditRefusal(ctx, db, row.Campaign, "draw.beacon", "", by, err)
+		}
 		return err
 	}
 	return a.show(answer, func(w io.Writer) error {

@@ -138,6 +138,9 @@ any randomness is recorded. The board shows it. With fewer than min_witnesses no
 				return err
 			})
 			if err != nil && !errors.Is(err, errDry) {
+				if apply {
+					err = auditRefusal(ctx, db, row.Campaign, "draw.cosign", "", by, err)
+				}
 				return err
 			}
 			return a.show(answer, func(w io.Writer) error {

@@ -50,6 +50,9 @@ func (a *app) two(ctx context.Context, db *data.DB, name string, campaignID int,
 		return err
 	}
 	if err := db.Try(ctx, func(tx *data.Tx) error { return x.do(ctx, tx, body, reason, by) }); err != nil {
+		if apply {
+			err = auditRefusal(ctx, db, campaignID, name, reason, by, err)
+		}
 		return err
 	}
 	p := data.Proposal{Act: name, Params: body, Reason: reason}
@@ -96,6 +99,7 @@ func (a *app) confirm(ctx context.Context, db *data.DB, id int64, apply bool) er
 	if apply {
 		run = db.Tx
 	}
+	was := p
 	err = run(ctx, func(tx *data.Tx) error {
 		var both data.Actor
 		if p, both, err = tx.ConfirmProposal(ctx, id, by); err != nil {
@@ -104,6 +108,9 @@ func (a *app) confirm(ctx context.Context, db *data.DB, id int64, apply bool) er
 		return x.do(ctx, tx, p.Params, p.Reason, both)
 	})
 	if err != nil {
+		if apply {
+			err = auditRefusal(ctx, db, was.Campaign, was.Act, was.Reason, by, err)
+		}
 		return err
 	}
 	return a.show(proposalAnswer{p, apply}, func(w io.Writer) error {
