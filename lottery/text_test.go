@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
+	"maps"
 	"strings"
 	"testing"
 )
@@ -75,7 +76,11 @@ func TestFields(t *testing.T) {
 		"f: h: character 2 is not a lower-case hex digit":   func(o object) { o.bytes("h") },
 		"f: odd: 3 hex digits are no whole number of bytes": func(o object) { o.bytes("odd") },
 		"f: e: is empty":                                    func(o object) { o.optionalName("e") },
-		"f: s[0]: k: an object is needed, there is a list":  func(o object) { o.fields["s"] = o.fields["s"].([]any)[:1]; o.objects("s")[0].object("k") },
+		"f: s[0]: k: an object is needed, there is a list": func(o object) {
+			one := maps.Clone(o.fields)
+			one["s"] = one["s"].([]any)[:1]
+			object{path: o.path, fields: one, err: o.err}.objects("s")[0].object("k")
+		},
 	} {
 		fresh := object{path: o.path, fields: o.fields, err: new(error)}
 		read(fresh)
