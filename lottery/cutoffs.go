@@ -23,6 +23,13 @@ func MarshalCutOffs(list []PublicCutOff) ([]byte, error) {
 
 // ParseCutOffs reads cutoffs.json; ranks are at most entities, classes at most once a slot.
 func ParseCutOffs(file []byte, entities int) ([]PublicCutOff, error) {
+	if list, ok := scanCutOffs(file, entities); ok {
+		return list, nil
+	}
+	return parseCutOffs(file, entities)
+}
+
+func parseCutOffs(file []byte, entities int) ([]PublicCutOff, error) {
 	o, err := parseObject(FileCutOffs, file)
 	if err != nil {
 		return nil, err

@@ -86,7 +86,23 @@ func D(tag string, parts ...[]byte) Hash {
 	for _, p := range parts {
 		length += len(p)
 	}
-	var memory [192]byte // enough for all but files and ballots, and not on the heap
+	if length > shortHash {
+		return longD(length, tag, parts)
+	}
+	var memory [shortHash]byte // not on the heap
+	joined := append(append(append(memory[:0], "slotdraw/v1/"...), tag...), 0)
+	for _, p := range parts {
+		joined = append(joined, p...)
+	}
+	return sha256.Sum256(joined)
+}
+
+// shortHash is enough for all but files and ballots.
+const shortHash = 192
+
+// longD is D of ballots, still off the heap, and of files.
+func longD(length int, tag string, parts [][]byte) Hash {
+	var memory [2048]byte
 	joined := memory[:0]
 	if length > len(memory) {
 		joined = make([]byte, 0, length)
