@@ -24,8 +24,6 @@ func TestFairnessCounts(t *testing.T) {
 	defer db.Close()
 	var s strings.Builder
 	say := func(format string, args ...any) { fmt.Fprintf(&s, format+";\n", args...) }
-	say(`SET session_replication_role = replica`)
-	say(`SET search_path = jebi`)
 	say(`INSERT INTO campaign (key, version, sample) VALUES ('c', 1, true)`)
 	for i := 1; i <= 2; i++ {
 		say(`INSERT INTO cohort (campaign_id, key, ordinal, state, opens_at, closes_at, draw_at, publish_at, confirm_by, settle_at)
@@ -67,7 +65,7 @@ func TestFairnessCounts(t *testing.T) {
 	say(`INSERT INTO person_detail (person_id, name, birth_date) VALUES (98, 'x', '1950-01-01')`)
 	say(`INSERT INTO ticket (cohort_id, rank, entity, size, weight, ticket, choice) VALUES (1, 9, decode(repeat('00', 16), 'hex'), 1, 3, sha256(''), 0)`)
 	say(`INSERT INTO ticket_member (cohort_id, person_id, rank) VALUES (1, 97, 9)`)
-	pgtest.Exec(t, url, s.String())
+	pgtest.Unguarded(t, url, ownerRole, schema, s.String())
 	got, err := db.Fairness(ctx, CohortRow{ID: 1, Campaign: 1}, "Asia/Seoul", []string{"teacher", "nurse"})
 	if err != nil {
 		t.Fatal(err)

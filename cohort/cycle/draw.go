@@ -1,11 +1,13 @@
 package cycle
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"slices"
 
 	"jebi/cohort"
@@ -68,12 +70,18 @@ func (r *Runner) draw(ctx context.Context, c *cohort.Campaign, row data.CohortRo
 	if err != nil || d == nil {
 		return err
 	}
+	debug.FreeOSMemory()
 	if err := d.finish(); err != nil {
 		return err
 	}
+	debug.FreeOSMemory()
 	if err := r.verifyOwn(d, c, o); err != nil {
 		return err
 	}
+	// A nation's draw is a few large lists. What one part of the work leaves is given back before the next, so that
+	// the most memory is that of one part, and not of what was left lying about.
+	d.layout, d.outcomes, d.ballots, d.leaves, d.bundle.Leaves = nil, nil, nil, nil, nil
+	debug.FreeOSMemory()
 	return r.DB.Tx(ctx, func(tx *data.Tx) error { return r.write(ctx, tx, c, d) })
 }
 
@@ -189,8 +197,13 @@ func readFrozen(ctx context.Context, tx *data.Tx, cohortID int) (*computed, erro
 	return d, nil
 }
 
-// sameSupply holds the slots of the database against supply.json.
+// sameSupply holds the slots of the database against supply.json. Where they
+// do not give its bytes again, ids and seats decide: what else a slot says may
+// have changed since the draw.
 func (d *computed) sameSupply() error {
+	if again, err := supplyBytes(d.slots, func(s *data.SlotRow) int { return *s.Drawn }); err == nil && bytes.Equal(again, d.draw.Supply) {
+		return nil
+	}
 	file, err := lottery.ParseSupply(d.draw.Supply)
 	if err != nil {
 		return fmt.Errorf("draw %s: %w", d.draw.DrawID, err)

@@ -214,12 +214,17 @@ func supplyFile(ctx context.Context, tx *data.Tx, cohortID int) ([]byte, error) 
 	if err != nil {
 		return nil, err
 	}
+	return supplyBytes(slots, func(s *data.SlotRow) int { return s.Seats })
+}
+
+// supplyBytes writes supply.json with as many seats as seats tells.
+func supplyBytes(slots []data.SlotRow, seats func(*data.SlotRow) int) ([]byte, error) {
 	names := make(map[int64]string, len(slots))
 	for _, s := range slots {
 		names[s.ID] = slotName(s)
 	}
 	list := []lottery.InstanceSlot{}
-	for _, s := range slots {
+	for i, s := range slots {
 		if s.Position == nil {
 			continue // it came after the announcement and is a later release
 		}
@@ -227,7 +232,7 @@ func supplyFile(ctx context.Context, tx *data.Tx, cohortID int) ([]byte, error) 
 			return nil, fmt.Errorf("slot %d stands at %d of the supply, not at %d", s.ID, len(list), *s.Position)
 		}
 		out := lottery.InstanceSlot{
-			ID: names[s.ID], Clinic: s.ClinicKey, Date: s.Date, Block: s.Block, Vaccine: s.Vaccine, Seats: int32(s.Seats),
+			ID: names[s.ID], Clinic: s.ClinicKey, Date: s.Date, Block: s.Block, Vaccine: s.Vaccine, Seats: int32(seats(&slots[i])),
 			Party: int32(s.PartySeats), Second: s.Second, Reserve: map[string]int32{},
 		}
 		for pool, n := range s.Reserve {
@@ -242,7 +247,7 @@ func supplyFile(ctx context.Context, tx *data.Tx, cohortID int) ([]byte, error) 
 	var w bytes.Buffer
 	e := json.NewEncoder(&w)
 	e.SetEscapeHTML(false)
-	err = e.Encode(struct {
+	err := e.Encode(struct {
 		Slots []lottery.InstanceSlot `json:"slots"`
 	}{list})
 	return w.Bytes(), err
