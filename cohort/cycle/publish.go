@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"runtime/debug"
 
 	"jebi/cohort"
 	"jebi/data"
@@ -19,23 +20,39 @@ type ResultEntry struct {
 	Counts *lottery.Counts         `json:"counts"`
 }
 
-// publish tells everyone who answered, and opens the bundle to all.
-func (r *Runner) publish(ctx context.Context, tx *data.Tx, s situation) error {
+// verified puts the bundle together again from the database, and answers the
+// hashes of its files where it holds: what is published is what was verified
+// and written. The bundle itself is not kept.
+func (r *Runner) verified(ctx context.Context, tx *data.Tx, s situation) (map[string]lottery.Hash, lottery.Claims, error) {
+	defer debug.FreeOSMemory() // see draw
 	b, err := readBundle(ctx, tx, s.row.ID)
 	if err != nil {
-		return err
+		return nil, lottery.Claims{}, err
 	}
+	debug.FreeOSMemory()
 	claims, err := lottery.ParseClaims(b.Claims)
 	if err != nil {
-		return err
+		return nil, claims, err
 	}
-	// The bundle is put together again from the database: what is published is what was verified and written.
 	if report := lottery.Verify(memory(b.Files()), lottery.VerifyOptions{Beacon: r.Beacon}); !report.OK(false) {
 		for _, p := range report.Parts {
 			if p.State == lottery.Fails {
-				return fmt.Errorf("draw %s is not published: %s: %s", s.drawID, p.Name, p.Detail)
+				return nil, claims, fmt.Errorf("draw %s is not published: %s: %s", s.drawID, p.Name, p.Detail)
 			}
 		}
+	}
+	files := map[string]lottery.Hash{}
+	for name, file := range b.Files() {
+		files[name] = lottery.FileHash(file)
+	}
+	return files, claims, nil
+}
+
+// publish tells everyone who answered, and opens the bundle to all.
+func (r *Runner) publish(ctx context.Context, tx *data.Tx, s situation) error {
+	files, claims, err := r.verified(ctx, tx, s)
+	if err != nil {
+		return err
 	}
 	if err := tx.PublishDraw(ctx, s.row.ID, s.campaign.Rules.MinAnswer); err != nil {
 		return err
@@ -48,11 +65,7 @@ func (r *Runner) publish(ctx context.Context, tx *data.Tx, s situation) error {
 	if err != nil {
 		return err
 	}
-	entry := ResultEntry{DrawID: s.drawID, Sample: s.campaign.Sample, Files: map[string]lottery.Hash{}, Counts: claims.Counts}
-	for name, file := range b.Files() {
-		entry.Files[name] = lottery.FileHash(file)
-	}
-	body, err := json.Marshal(entry)
+	body, err := json.Marshal(ResultEntry{DrawID: s.drawID, Sample: s.campaign.Sample, Files: files, Counts: claims.Counts})
 	if err != nil {
 		return err
 	}
