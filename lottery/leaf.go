@@ -124,7 +124,7 @@ func CheckLeaves(leaves []byte, maxWeight uint16) error {
 			return fmt.Errorf("leaf %d (byte %d): weight %d is not in 1 … %d", i, i*LeafSize+33, w, maxWeight)
 		}
 	}
-	_, err := parties(leaves)
+	_, err := parties(leaves, runtime.GOMAXPROCS(0))
 	return err
 }
 

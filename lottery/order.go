@@ -53,7 +53,7 @@ func OrderWith(leaves []byte, key Hash, workers int) ([]Entity, error) {
 	if len(leaves) < LeafSize || len(leaves)%LeafSize != 0 {
 		return nil, fmt.Errorf("%d bytes are not a whole number of leaves", len(leaves))
 	}
-	groups, err := parties(leaves)
+	groups, err := parties(leaves, workers)
 	if err != nil {
 		return nil, err
 	}

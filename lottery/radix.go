@@ -15,10 +15,11 @@ type sortKey struct {
 func prefix(b []byte) uint64 { return binary.BigEndian.Uint64(b) }
 
 const (
-	topBits   = 8  // one pass over all keys parts them into buckets that fit a core's cache
-	digitBits = 11 // two passes in each bucket
-	restBits  = 64 - topBits - 2*digitBits
-	smallSort = 64 // where counting costs more than comparing
+	topBits    = 8  // one pass over all keys parts them into buckets that fit a core's cache
+	digitBits  = 11 // two passes in each bucket
+	fewBits    = 8  // the same in one of fewer keys than the others have counters
+	smallSort  = 64 // where counting costs more than comparing
+	beforeRest = 64 - topBits
 )
 
 // sortByPrefix sorts by prefix, and where that is equal by tie, which together must order totally. Keys that are
@@ -79,23 +80,30 @@ func sortBucket(keys, spare []sortKey, compare func(a, b sortKey) int) {
 		slices.SortFunc(keys, compare)
 		return
 	}
-	var counts [2][1 << digitBits]uint32
+	digit := digitBits
+	if len(keys) < 1<<digitBits {
+		digit = fewBits
+	}
+	restBits := beforeRest - 2*digit
+	mask := uint64(1)<<digit - 1
+	var memory [2][1 << digitBits]uint32
+	counts := [2][]uint32{memory[0][:1<<digit], memory[1][:1<<digit]}
 	for i := range keys {
 		p := keys[i].prefix
-		counts[0][p>>restBits&(1<<digitBits-1)]++
-		counts[1][p>>(restBits+digitBits)&(1<<digitBits-1)]++
+		counts[0][p>>restBits&mask]++
+		counts[1][p>>(restBits+digit)&mask]++
 	}
 	from, to := keys, spare
 	for pass := range counts {
-		shift := restBits + pass*digitBits
+		shift, counts := restBits+pass*digit, counts[pass]
 		at := uint32(0)
-		for d := range counts[pass] {
-			counts[pass][d], at = at, at+counts[pass][d]
+		for d := range counts {
+			counts[d], at = at, at+counts[d]
 		}
 		for _, k := range from {
-			d := k.prefix >> shift & (1<<digitBits - 1)
-			to[counts[pass][d]] = k
-			counts[pass][d]++
+			d := k.prefix >> shift & mask
+			to[counts[d]] = k
+			counts[d]++
 		}
 		from, to = to, from
 	}
