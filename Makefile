@@ -4,13 +4,14 @@
 #   make build                              the program, into var/bin/jebi
 #   make test                               every test; a skipped one counts as failed
 #   make check                              formatting, linters, then every test (what CI runs)
+#   make bench [PEOPLE=3500000]             times a whole draw of a made-up country
 #   make setup                              installs what the above need
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := build
 DEMO_ARGS ?=
 
-.PHONY: demo build test check setup clean
+.PHONY: demo build test check bench setup clean
 
 demo:
 	@.ci/setup go database
@@ -28,6 +29,11 @@ test:
 check:
 	@.ci/setup go compiler postgresql python3 chromium
 	@.ci/check
+
+bench:
+	@.ci/setup go database
+	@.ci/build
+	@.ci/bench
 
 setup:
 	@.ci/setup go compiler postgresql python3 chromium
