@@ -52,7 +52,7 @@ func (b *bench) whole(ctx context.Context) (err error) {
 	}
 	best := BenchStage{Name: "whole", Baseline: "COPY of the same rows out, and into empty tables with the same indexes, constraints and triggers"}
 	for round := range rounds {
-		s, err := b.wholeRound(ctx, made, url, name, frozen, round)
+		s, err := b.wholeRound(ctx, made, url, name, round)
 		if err != nil {
 			return err
 		}
@@ -192,7 +192,7 @@ func (c *country) campaign() ([]byte, *cohort.Campaign, error) {
 
 // wholeRound times the draw on one copy of the frozen database, and COPY on
 // another.
-func (b *bench) wholeRound(ctx context.Context, made frozenDraw, server, name, frozen string, round int) (s BenchStage, err error) {
+func (b *bench) wholeRound(ctx context.Context, made frozenDraw, server, name string, round int) (s BenchStage, err error) {
 	drawn, empty := fmt.Sprintf("%s_%d_drawn", name, round), fmt.Sprintf("%s_%d_empty", name, round)
 	drop := func(name string) { err = errors.Join(err, data.DropBench(context.WithoutCancel(ctx), server, name)) }
 	dir, err := os.MkdirTemp(b.Dir, "whole-")
