@@ -14,49 +14,12 @@ import (
 // maxInstance bounds an instance file: it is read into memory.
 const maxInstance = 1 << 30
 
-// allocateEverything lets the command take every instance. The rules are all there, in lottery; until they are checked
-// against another's program, the command takes what a plain serial pass and the rule with pools agree on.
-const allocateEverything = false
-
-// notYet says what of an instance the command does not take yet.
-func notYet(in lottery.Instance) error {
-	if allocateEverything {
-		return nil
-	}
-	if in.Seating != lottery.Fixed {
-		return fmt.Errorf("seating %q: not yet; for now only %q without reserve, party, second slots, two doses and tickets larger than one", in.Seating, lottery.Fixed)
-	}
-	for _, s := range in.Slots {
-		for _, r := range s.Reserve {
-			if r > 0 {
-				return fmt.Errorf("slot %q: reserved seats: not yet", s.ID)
-			}
-		}
-		switch {
-		case s.Party > 0:
-			return fmt.Errorf("slot %q: a share for parties: not yet", s.ID)
-		case s.Second || s.Pair != nil:
-			return fmt.Errorf("slot %q: second doses: not yet", s.ID)
-		}
-	}
-	for _, t := range in.Tickets {
-		switch {
-		case t.Size > 1:
-			return fmt.Errorf("ticket %q: size %d: not yet", t.ID, t.Size)
-		case t.Doses > 1:
-			return fmt.Errorf("ticket %q: two doses: not yet", t.ID)
-		}
-	}
-	return nil
-}
-
 func newDrawAllocateCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "allocate FILE",
 		Short: "Allocate one instance by the rules: who gets what, and the cut-offs",
 		Long: `Read one allocation instance (docs/allocation.md; - is stdin) and print who gets what and the
-cut-offs, by the reference rules. It needs no database and writes nothing. For now it takes seating "fixed" without
-reserve, party, two doses or tickets larger than one; all else says "not yet" and exits with 2.`,
+cut-offs, by the reference rules. It needs no database and writes nothing.`,
 		Example: `  jebi draw allocate instance.json --json`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cc *cobra.Command, args []string) error {
@@ -66,9 +29,6 @@ reserve, party, two doses or tickets larger than one; all else says "not yet" an
 			}
 			in, err := lottery.ParseInstance(file)
 			if err != nil {
-				return usage(err)
-			}
-			if err := notYet(in); err != nil {
 				return usage(err)
 			}
 			if err := in.PairFlaw(); err != nil {
