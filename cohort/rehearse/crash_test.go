@@ -70,11 +70,12 @@ func TestNothingAcknowledgedIsLostByKill(t *testing.T) {
 	}
 
 	// The guard is needed: without durable commits the same is not so.
-	w.settings(`ALTER SYSTEM SET synchronous_commit = off`, `ALTER SYSTEM SET wal_writer_delay = '10s'`)
+	w.settings(`ALTER SYSTEM SET synchronous_commit = off`)
 	lost := 0
 	for range 5 {
 		w.server.kill()
 		w.serve()
+		w.stopLogWriter()
 		w.save(120, func() { w.killDatabase(); w.server.kill() })
 		w.serveAgain()
 		if lost = len(w.lost()); lost > 0 {
@@ -302,6 +303,16 @@ func (w *crash) killDatabase() {
 	pids := append([]int{postmaster}, childrenOf(w.t, postmaster)...)
 	for _, pid := range pids {
 		_ = syscall.Kill(pid, syscall.SIGKILL) // one may have ended by itself
+	}
+}
+
+// stopLogWriter holds the process that writes what has been committed without
+// waiting for the disk, so that there is something to lose.
+func (w *crash) stopLogWriter() {
+	w.t.Helper()
+	pid := pgtest.Value[int](w.t, w.url, `SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'`)
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		w.t.Fatal(err)
 	}
 }
 
