@@ -64,6 +64,7 @@ type District struct {
 type Rules struct {
 	MaxChoices  int           // 1–5
 	MaxParty    int           // 1–4
+	MaxProxied  int           // for how many people one proxy may answer
 	MaxWeight   int           // 1–100, cap of carried-over weights
 	MinSlots    int           // slots a ballot must have listed to carry weight over
 	MinAnswer   time.Duration // an offer's shortest time to answer

@@ -26,15 +26,24 @@ var ErrCode = errors.New("this is no code: compare it with the letter, sign by s
 // form in which it is hashed: 12 signs, no dashes. random is a source of
 // cryptographic randomness.
 func NewLetterCode(random io.Reader) (string, error) {
-	code := make([]byte, 0, letterLength)
+	code, err := newCode(random, letterLength)
+	if err != nil {
+		return "", fmt.Errorf("letter code: %w", err)
+	}
+	return code, nil
+}
+
+// newCode draws a code of a length, its check sign included.
+func newCode(random io.Reader, length int) (string, error) {
+	code := make([]byte, 0, length)
 	var b [32]byte
-	for len(code) < letterLength-1 {
+	for len(code) < length-1 {
 		if _, err := io.ReadFull(random, b[:]); err != nil {
-			return "", fmt.Errorf("letter code: %w", err)
+			return "", err
 		}
 		for _, x := range b {
 			// 248 is the largest multiple of 31 in a byte: no sign is likelier than another.
-			if x < 248 && len(code) < letterLength-1 {
+			if x < 248 && len(code) < length-1 {
 				code = append(code, codeLetters[int(x)%codeBase])
 			}
 		}

@@ -161,6 +161,7 @@ func (d *document) districts(ts []*table, c *cohort.Campaign) {
 const (
 	usualMaxChoices = 5
 	usualMaxParty   = 4
+	usualMaxProxied = 4
 	usualMaxWeight  = 1
 	usualMinSlots   = 1
 	usualMaxLapses  = 2
@@ -180,6 +181,7 @@ func (t *table) rules(c *cohort.Campaign) {
 	r := &c.Rules
 	r.MaxChoices = t.number("max_choices", usualMaxChoices, 1, 5)
 	r.MaxParty = t.number("max_party", usualMaxParty, 1, 4)
+	r.MaxProxied = t.number("max_proxied", usualMaxProxied, 0, 50)
 	r.MaxWeight = t.number("max_weight", usualMaxWeight, 1, 100)
 	r.MinSlots = t.number("min_slots", usualMinSlots, 1, 10_000)
 	r.MinAnswer = t.duration("min_answer", usualMinAnswer, 10*time.Minute, 7*24*time.Hour)

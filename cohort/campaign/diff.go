@@ -122,6 +122,7 @@ func keys[T any](l []T, key func(T) string) []string {
 func (ps *pairs) rules(r cohort.Rules) {
 	ps.add("rules.max_choices", strconv.Itoa(r.MaxChoices))
 	ps.add("rules.max_party", strconv.Itoa(r.MaxParty))
+	ps.add("rules.max_proxied", strconv.Itoa(r.MaxProxied))
 	ps.add("rules.max_weight", strconv.Itoa(r.MaxWeight))
 	ps.add("rules.min_slots", strconv.Itoa(r.MinSlots))
 	ps.add("rules.min_answer", showDuration(r.MinAnswer))

@@ -58,7 +58,7 @@ func TestExampleIsRight(t *testing.T) {
 		t.Errorf("supply from %s, want midnight in Seoul", got)
 	}
 	want := cohort.Rules{
-		MaxChoices: 5, MaxParty: 4, MaxWeight: 1, MinSlots: 1, MinAnswer: 2 * time.Hour, OfferHold: 12 * time.Hour, OfferLead: 12 * time.Hour,
+		MaxChoices: 5, MaxParty: 4, MaxProxied: 4, MaxWeight: 1, MinSlots: 1, MinAnswer: 2 * time.Hour, OfferHold: 12 * time.Hour, OfferLead: 12 * time.Hour,
 		CancelLead: 24 * time.Hour, MaxLapses: 2, AuditSample: 300, QuietFrom: "2100", QuietTo: "0800",
 	}
 	if d := cmp.Diff(want, c.Rules); d != "" {
