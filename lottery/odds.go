@@ -19,6 +19,8 @@ type OddsInput struct {
 	// part of the day), in the caller's numbers; nil means no such table.
 	Group, Part []int32
 	Seeds       [][32]byte
+	// Stop, where it is not nil, is asked before each trial; its error ends the work.
+	Stop func() error
 }
 
 // Odds are shares over all trials. People are counted, not tickets.
@@ -50,7 +52,12 @@ type trialCuts struct {
 	classes map[Class]struct{}
 	cuts    *CutOffTable
 	served  map[cutOffKey]uint32
+	members map[cutOffKey]int32 // of pools, singles seated in a slot, whatever their doses
+	slots   []Slot
 	free    []int32 // by slot's position
+	// fill[k-1] is, by slot's position, the rank of the ticket that left fewer than k seats for who comes later, in seats
+	// that tickets of that size may take; one more than the tickets where none did.
+	fill [MaxParty][]uint32
 }
 
 // NewOdds makes one trial draw a seed and counts. It keeps the cut-offs of all trials for Chance.
@@ -65,6 +72,11 @@ func NewOdds(in OddsInput) (*Odds, error) {
 		parts = newAskers(l, func(x int32) int32 { return in.Part[x] })
 	}
 	for _, seed := range in.Seeds {
+		if in.Stop != nil {
+			if err := in.Stop(); err != nil {
+				return nil, fmt.Errorf("odds: %w", err)
+			}
+		}
 		order := trialOrder(seed, l.Len(), in.Weight)
 		trial := l.reordered(order, seed)
 		places, err := trial.Serve(in.Seating)
@@ -190,20 +202,88 @@ func (l *Layout) reordered(order []uint32, seed [32]byte) *Layout {
 func (l *Layout) cutsOf(places *Places, seating Seating) trialCuts {
 	t := trialCuts{
 		tickets: l.Len(), classes: map[Class]struct{}{}, cuts: NewCutOffTable(places.CutOffs),
-		served: map[cutOffKey]uint32{}, free: make([]int32, len(l.slots)),
+		served: map[cutOffKey]uint32{}, members: map[cutOffKey]int32{}, slots: l.slots, free: make([]int32, len(l.slots)),
 	}
+	for k := range t.fill {
+		t.fill[k] = make([]uint32, len(l.slots))
+	}
+	party := make([]int32, len(l.slots)) // seats left for parties
+	none := uint32(l.Len()) + 1
 	for x := range l.slots {
-		t.free[x] = l.slots[x].Seats
+		s := &l.slots[x]
+		t.free[x], party[x] = s.Seats, s.Seats
+		if seating == Fixed {
+			party[x] = s.Party
+		}
+		for k := range t.fill {
+			t.fill[k][x] = none
+			if room(t.free[x], party[x], k) <= int32(k) {
+				t.fill[k][x] = 0
+			}
+		}
 	}
 	for i := range l.ballots {
 		b := &l.ballots[i]
 		t.classes[b.class(seating)] = struct{}{}
-		if x := places.Slot[i]; x != None {
-			t.served[cutOffKey{x, b.class(seating)}] = uint32(i) + 1
-			t.free[x] -= int32(b.size())
+		x := places.Slot[i]
+		if x == None {
+			continue
+		}
+		t.served[cutOffKey{x, b.class(seating)}] = uint32(i) + 1
+		t.free[x] -= int32(b.size())
+		if b.pool() > 0 && b.size() == 1 {
+			t.members[cutOffKey{x, Class{Size: 1, Doses: 1, Pool: b.pool()}}]++
+		}
+		if seating != Fixed || b.size() > 1 {
+			party[x] -= int32(b.size())
+		}
+		for k := range t.fill {
+			if t.fill[k][x] == none && room(t.free[x], party[x], k) <= int32(k) {
+				t.fill[k][x] = uint32(i) + 1
+			}
 		}
 	}
 	return t
+}
+
+// room is what a ticket of k+1 people may take.
+func room(free, party int32, k int) int32 {
+	if k > 0 {
+		return party
+	}
+	return free
+}
+
+// Reach is how far down the order of a trial a slot took one more ticket of the class, whether or not a ballot so far
+// is of it: with a rank up to low it would have, with one above high it would not, and in between the trial does not
+// tell. Ranks count from 1; high is at most one more than the tickets. x is a slot's position.
+func (o *Odds) Reach(trial int, class Class, x int32, seating Seating) (low, high uint32) {
+	t := &o.trials[trial]
+	fill := t.fill[class.Size-1][x]
+	end := uint32(t.tickets) + 1
+	if class.Doses == 1 && (seating == Serial || class.Size > 1) || seating == Fixed && class.Size > 1 {
+		return fill, fill // it sits for good, and only flexible seating makes a little more room for it
+	}
+	low, high = fill, end
+	cut, refused := t.cuts.Rank(x, class)
+	if refused {
+		high = cut
+	}
+	switch {
+	case seating == Fixed && class.Pool > 0 && t.unused(x, class):
+		return end, end
+	case seating == Fixed && t.free[x] <= 0: // who comes later displaces, or does not, by her pool
+		low = max(t.served[cutOffKey{x, class}], t.served[cutOffKey{x, Class{Size: class.Size, Doses: class.Doses}}])
+	case class.Doses == 2 && refused: // the second dose may have been what was missing
+		low = t.served[cutOffKey{x, class}]
+	}
+	return min(low, high), high
+}
+
+// unused says whether the pool of the class has seats at x that no member of it sits on.
+func (t *trialCuts) unused(x int32, class Class) bool {
+	reserve := t.slots[x].Reserve
+	return int(class.Pool) < len(reserve) && t.members[cutOffKey{x, Class{Size: 1, Doses: 1, Pool: class.Pool}}] < reserve[class.Pool]
 }
 
 // ErrNoSuchClass says that no ballot so far is of the class whose chance is asked for, so that trials tell nothing.

@@ -165,3 +165,82 @@ func TestOddsRefuse(t *testing.T) {
 		t.Error("a party of nine was drawn")
 	}
 }
+
+// TestReach holds what the form reckons with against trial draws with the ballot in them: every seating, singles and
+// pairs, a pool and none.
+func TestReach(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 7))
+	for _, seating := range []Seating{Serial, Flexible, Fixed} {
+		names := []string{""}
+		slots := make([]Slot, 12)
+		for x := range slots {
+			slots[x] = Slot{Clinic: int32(x / 3), Day: int32(x % 3), Seats: 8, Pair: None}
+		}
+		if seating == Fixed {
+			names = append(names, "g")
+			for x := range slots {
+				slots[x].Reserve, slots[x].Party = []int32{0, 2}, 2
+			}
+		}
+		l, err := NewLayout(slots, names)
+		if err != nil {
+			t.Fatal(err)
+		}
+		choice := func(clinic int32, days int32) Code {
+			return l.Choice(l.Target([]int32{clinic}), l.Times(func(day, _ int32) bool { return day < days }))
+		}
+		for range 160 {
+			size, pool := uint8(1), uint16(0)
+			if r.IntN(8) == 0 {
+				size = 2
+			}
+			if seating == Fixed && r.IntN(5) == 0 {
+				pool = 1
+			}
+			// Clinic 0 is wanted most, clinic 3 least.
+			first := int32(r.IntN(4) * r.IntN(4) / 3)
+			if err := l.Add(size, 1, pool, 0, choice(first, 1+int32(r.IntN(3))), choice(int32(r.IntN(3)), 3)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		in := OddsInput{Layout: l, Seating: seating, Seeds: trialSeeds(600)}
+		o, err := NewOdds(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, class := range []Class{{1, 1, 0}, {2, 1, 0}, {1, 1, 1}, {3, 1, 0}} {
+			if class.Pool > 0 && seating != Fixed {
+				continue
+			}
+			for clinic := range int32(4) {
+				for _, days := range []int32{1, 3} {
+					want, err := ChanceByTrial(in, class.Size, 1, class.Pool, 1, choice(clinic, days))
+					if err != nil {
+						t.Fatal(err)
+					}
+					got := 0.0
+					for trial := range in.Seeds {
+						best := 0.0
+						for day := range days {
+							low, high := o.Reach(trial, class, clinic*3+day, seating)
+							if low > high || high > uint32(l.Len())+1 {
+								t.Fatalf("from %d to %d of %d", low, high, l.Len())
+							}
+							best = max(best, float64(low+high)/2)
+						}
+						got += best / float64(l.Len()+1) / float64(len(in.Seeds))
+					}
+					if math.Abs(got-want[0]) > 0.1 {
+						t.Errorf("%s, class %v, clinic %d, %d days: %.3f, not %.3f", seating, class, clinic, days, got, want[0])
+					}
+				}
+			}
+		}
+	}
+	stopped := errors.New("stopped")
+	in, _ := twoClinics(t)
+	in.Stop = func() error { return stopped }
+	if _, err := NewOdds(in); !errors.Is(err, stopped) {
+		t.Errorf("trials go on: %v", err)
+	}
+}
