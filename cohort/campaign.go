@@ -129,6 +129,7 @@ type Cohort struct {
 	SettleAt  time.Time // the waitlist ends
 	Supply    Release   // what of the imported supply this cohort's draw gets
 	Seating   string    // "serial", "flexible" or "fixed"
+	Doses     int       // 1 or 2: both or neither, the second at the same clinic 49–63 days after the first; 0 means 1
 	Pools     []Pool
 	Sources   []Source // of randomness, in manifest order
 	Witnesses []Witness

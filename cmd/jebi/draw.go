@@ -60,7 +60,7 @@ func (a *app) runner(db *data.DB) (*cycle.Runner, error) {
 		return nil, err
 	}
 	return &cycle.Runner{
-		DB: db, Operator: key, Beacon: beacon.Verify,
+		DB: db, Operator: key, Beacon: beacon.Verify, Random: cryptoRandom,
 		Log: slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: slog.LevelInfo})),
 	}, nil
 }

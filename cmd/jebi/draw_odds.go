@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"jebi/cohort"
 	"jebi/cohort/cycle"
 	"jebi/data"
 )
@@ -62,7 +63,7 @@ have nothing to do with the draw; shares of fewer than 10 people are not told.`,
 	return c
 }
 
-func writeOdds(w io.Writer, o cycle.Odds) error {
+func writeOdds(w io.Writer, o cohort.Odds) error {
 	if o.Sample {
 		fmt.Fprintln(w, "SAMPLE")
 	}
@@ -70,7 +71,7 @@ func writeOdds(w io.Writer, o cycle.Odds) error {
 		o.Cohort, o.Tickets, o.Trials, 100*o.Served, 100*o.First)
 	for _, t := range []struct {
 		name   string
-		shares map[string]cycle.OddsShare
+		shares map[string]cohort.OddsShare
 	}{{"clinic", o.Clinics}, {"part", o.Parts}, {"pool", o.Groups}} {
 		for _, name := range slices.Sorted(maps.Keys(t.shares)) {
 			s := t.shares[name]

@@ -61,7 +61,7 @@ func (s Schedule) Next(t time.Time) time.Time {
 const (
 	usualRefill    = "*/10 9-20 * * *"
 	usualReminders = "0 10 * * *"
-	usualOdds      = "*/30 * * * *"
+	usualOdds      = "0 * * * *"
 	usualRetention = "30 3 * * *"
 	usualSeal      = "*/5 * * * *"
 )

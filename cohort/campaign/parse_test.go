@@ -101,7 +101,7 @@ func TestProblemsHaveTheirLines(t *testing.T) {
 		{name: "no time", old: "opens = \"2027-03-02 09:00\"", new: "opens = \"tomorrow\"", severity: Error, text: "is not a time like"},
 		{name: "cron", old: "refill = \"*/10 9-20 * * *\"", new: "refill = \"*/10 9-25 * * *\"", severity: Error, text: "is not a cron expression"},
 		{name: "cron that panics", old: "seal = \"*/5 * * * *\"", new: "seal = \"TZ=0\"", severity: Error, text: "no zone of its own"},
-		{name: "cron with a zone", old: "odds = \"*/30 * * * *\"", new: "odds = \"CRON_TZ=UTC 0 0 * * *\"", severity: Error, text: "no zone of its own"},
+		{name: "cron with a zone", old: "odds = \"0 * * * *\"", new: "odds = \"CRON_TZ=UTC 0 0 * * *\"", severity: Error, text: "no zone of its own"},
 		{name: "cron that never comes", old: "retention = \"30 3 * * *\"", new: "retention = \"0 0 31 2 *\"", severity: Error, text: "never comes true"},
 		{name: "cron at night", old: "refill = \"*/10 9-20 * * *\"", new: "refill = \"*/10 * * * *\"", severity: Warning, text: "when messages rest"},
 		{name: "night", old: "opens = \"2027-03-02 09:00\"", new: "opens = \"2027-03-02 00:00\"", severity: Error, text: "opens at night"},

@@ -10,56 +10,52 @@ import (
 	"jebi/lottery"
 )
 
-// Odds are shares served in trial draws on the ballots so far. They say how
-// scarce places are, and nothing about who will be served.
-type Odds struct {
-	Cohort  string               `json:"cohort"`
-	Sample  bool                 `json:"sample"`
-	Trials  int                  `json:"trials"`
-	Tickets int                  `json:"tickets"`
-	Served  float64              `json:"served"`       // 0–1, of people
-	First   float64              `json:"first_choice"` // with their first choice
-	Clinics map[string]OddsShare `json:"clinics"`      // by key: of those who list it
-	Parts   map[string]OddsShare `json:"parts"`        // of the day
-	Groups  map[string]OddsShare `json:"groups"`       // pools; "" is everyone else
-	Chance  []OddsChance         `json:"chance,omitempty"`
-}
-
-// OddsShare is how many asked, on average over the trials, and the share that
-// was served.
-type OddsShare struct {
-	Asked  int64   `json:"asked"`
-	Served float64 `json:"served"` // 0–1
-}
-
-// OddsChance is a given ballot's chance to get one of its first choices.
-type OddsChance struct {
-	Choices int     `json:"choices"` // the first so many
-	Chance  float64 `json:"chance"`  // 0–1
-}
-
-// minAsked is under how many people no share is told: it could point at one.
-const minAsked = 10
-
 // Trial makes trial draws on a cohort's ballots so far, with fresh seeds from
 // random. mine, where it is not nil, is a single's ballot whose chance is
 // asked for.
-func Trial(ctx context.Context, db *data.DB, c *cohort.Campaign, key string, trials int, mine []byte, random io.Reader) (Odds, error) {
-	out := Odds{Cohort: key, Sample: c.Sample, Clinics: map[string]OddsShare{}, Parts: map[string]OddsShare{}, Groups: map[string]OddsShare{}}
-	o := c.CohortByKey(key)
-	if o == nil {
-		return out, refuse("campaign %s has no cohort %s", c.Key, key)
+func Trial(ctx context.Context, db *data.DB, c *cohort.Campaign, key string, trials int, mine []byte, random io.Reader) (cohort.Odds, error) {
+	t, err := newTrials(ctx, db, c, key)
+	if err != nil {
+		return cohort.Odds{}, err
 	}
-	in := lottery.OddsInput{Seating: seating(o.Seating), Seeds: make([][32]byte, trials)}
-	for i := range in.Seeds {
-		if _, err := io.ReadFull(random, in.Seeds[i][:]); err != nil {
-			return out, fmt.Errorf("odds: randomness: %w", err)
-		}
+	out, err := t.run(ctx, trials, random)
+	if err != nil || mine == nil {
+		return out, err
 	}
-	names := poolNames(o)
-	var h *shelf
-	var slots []data.SlotRow
-	err := db.ReadTx(ctx, func(tx *data.Tx) error {
+	_, codes, err := newWishes(t.shelf, t.in.Layout).read(mine)
+	if err != nil {
+		return out, err
+	}
+	chance, err := lottery.ChanceByTrial(t.in, 1, doses(t.cohort), 0, 1, codes...)
+	if err != nil {
+		return out, err
+	}
+	for i, p := range chance {
+		out.Chance = append(out.Chance, cohort.OddsChance{Choices: i + 1, Chance: p})
+	}
+	return out, nil
+}
+
+// trials are a cohort's ballots so far, laid out for trial draws.
+type trials struct {
+	campaign *cohort.Campaign
+	cohort   *cohort.Cohort
+	names    []string // of the pools
+	slots    []data.SlotRow
+	shelf    *shelf
+	in       lottery.OddsInput
+	odds     *lottery.Odds
+}
+
+// newTrials reads the ballots in one snapshot.
+func newTrials(ctx context.Context, db *data.DB, c *cohort.Campaign, key string) (*trials, error) {
+	t := &trials{campaign: c, cohort: c.CohortByKey(key)}
+	if t.cohort == nil {
+		return nil, refuse("campaign %s has no cohort %s", c.Key, key)
+	}
+	t.names = poolNames(t.cohort)
+	t.in = lottery.OddsInput{Seating: seating(t.cohort.Seating), Stop: ctx.Err}
+	return t, db.ReadTx(ctx, func(tx *data.Tx) error {
 		campaign, err := tx.Campaign(ctx, c.Key)
 		if err != nil {
 			return err
@@ -68,60 +64,66 @@ func Trial(ctx context.Context, db *data.DB, c *cohort.Campaign, key string, tri
 		if err != nil {
 			return err
 		}
-		if slots, err = tx.Slots(ctx, row.ID); err != nil {
+		if t.slots, err = tx.Slots(ctx, row.ID); err != nil {
 			return err
 		}
-		if h, err = newShelf(slots); err != nil {
+		if t.shelf, err = newShelf(t.slots); err != nil {
 			return err
 		}
-		h.foresee(o)
-		if in.Layout, err = lottery.NewLayout(h.slots, names); err != nil {
+		t.shelf.foresee(t.cohort)
+		if t.in.Layout, err = lottery.NewLayout(t.shelf.slots, t.names); err != nil {
 			return err
 		}
-		return h.trialBallots(ctx, tx, row, names, &in)
+		return t.shelf.trialBallots(ctx, tx, row, t.names, doses(t.cohort), &t.in)
 	})
-	if err != nil {
-		return out, err
+}
+
+// run makes the trial draws.
+func (t *trials) run(ctx context.Context, n int, random io.Reader) (cohort.Odds, error) {
+	out := cohort.Odds{
+		Cohort: t.cohort.Key, Sample: t.campaign.Sample,
+		Clinics: map[string]cohort.OddsShare{}, Parts: map[string]cohort.OddsShare{}, Groups: map[string]cohort.OddsShare{},
 	}
-	in.Part = make([]int32, len(slots))
-	for x := range slots {
-		in.Part[x] = int32(h.part[x])
-	}
-	odds, err := lottery.NewOdds(in)
-	if err != nil {
-		return out, err
-	}
-	out.Trials, out.Tickets, out.Served, out.First = odds.Trials, in.Layout.Len(), odds.Cohort.Of(), odds.First.Of()
-	tell := func(to map[string]OddsShare, name string, s lottery.Share) {
-		if asked := s.Asked / int64(max(1, trials)); asked >= minAsked {
-			to[name] = OddsShare{asked, s.Of()}
+	t.in.Seeds = make([][32]byte, n)
+	for i := range t.in.Seeds {
+		if _, err := io.ReadFull(random, t.in.Seeds[i][:]); err != nil {
+			return out, fmt.Errorf("odds: randomness: %w", err)
 		}
 	}
-	for name, n := range h.clinicOf {
-		tell(out.Clinics, name, odds.Clinic[n])
+	clinicSeats, partSeats := map[int32]int64{}, map[int32]int64{}
+	t.in.Part = make([]int32, len(t.slots))
+	for x := range t.slots {
+		t.in.Part[x] = int32(t.shelf.part[x])
+		if s := t.shelf.slots[x]; !s.Second {
+			clinicSeats[s.Clinic] += int64(s.Seats)
+			partSeats[t.in.Part[x]] += int64(s.Seats)
+		}
 	}
-	for name, n := range h.parts {
-		tell(out.Parts, name, odds.Part[int32(n)])
-	}
-	for p, name := range names {
-		tell(out.Groups, name, odds.Group[int32(p)])
-	}
-	if mine == nil {
-		return out, nil
-	}
-	_, codes, err := newWishes(h, in.Layout).read(mine)
-	if err != nil {
+	var err error
+	if t.odds, err = lottery.NewOdds(t.in); err != nil {
 		return out, err
 	}
-	chance, err := lottery.ChanceByTrial(in, 1, 1, 0, 1, codes...)
-	if err != nil {
-		return out, err
+	odds := t.odds
+	out.Trials, out.Tickets, out.Served, out.First = odds.Trials, t.in.Layout.Len(), odds.Cohort.Of(), odds.First.Of()
+	tell := func(to map[string]cohort.OddsShare, name string, s lottery.Share, seats int64) {
+		if asked := s.Asked / int64(max(1, n)); asked >= cohort.OddsLeast {
+			to[name] = cohort.OddsShare{Asked: asked, Seats: seats, Served: s.Of()}
+		}
 	}
-	for i, p := range chance {
-		out.Chance = append(out.Chance, OddsChance{i + 1, p})
+	for name, i := range t.shelf.clinicOf {
+		tell(out.Clinics, name, odds.Clinic[i], clinicSeats[i])
+	}
+	for name, i := range t.shelf.parts {
+		tell(out.Parts, name, odds.Part[int32(i)], partSeats[int32(i)])
+	}
+	for p, name := range t.names {
+		tell(out.Groups, name, odds.Group[int32(p)], 0)
 	}
 	return out, nil
 }
+
+// doses is how many doses a cohort's tickets are for.
+func doses(o *cohort.Cohort) uint8 { return uint8(max(1, o.Doses)) }
 
 // foresee fixes the pools' and the parties' seats as the freeze would.
 func (h *shelf) foresee(o *cohort.Cohort) {
@@ -150,7 +152,7 @@ func (h *shelf) foresee(o *cohort.Cohort) {
 
 // trialBallots puts the ballots so far into the layout: those of people who
 // are eligible and have not withdrawn, parties as one.
-func (h *shelf) trialBallots(ctx context.Context, tx *data.Tx, row data.CohortRow, names []string, in *lottery.OddsInput) error {
+func (h *shelf) trialBallots(ctx context.Context, tx *data.Tx, row data.CohortRow, names []string, doses uint8, in *lottery.OddsInput) error {
 	pool := map[string]uint16{}
 	for p, name := range names {
 		pool[name] = uint16(p)
@@ -209,6 +211,6 @@ func (h *shelf) trialBallots(ctx context.Context, tx *data.Tx, row data.CohortRo
 			return err
 		}
 		in.Weight, in.Group = append(in.Weight, v.weight), append(in.Group, int32(v.pool))
-		return in.Layout.Add(size, 1, v.pool, 0, codes...)
+		return in.Layout.Add(size, doses, v.pool, 0, codes...)
 	})
 }

@@ -1,13 +1,17 @@
 package cycle
 
 import (
+	"errors"
 	"maps"
 	"math"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"jebi/cohort"
+	"jebi/data"
 	"jebi/data/pgtest"
 )
 
@@ -45,4 +49,110 @@ func TestTrialDraws(t *testing.T) {
 	}
 	_, err = Trial(w.ctx, w.db, w.campaign, "z", 1, nil, w.rand)
 	refused(t, err, "no cohort z")
+}
+
+// TestOddsComeOnSchedule: trial draws by the runner at the times of the expression, at most hourly, whoever ticks how
+// often; kept coarse; and with the chance of any ballot.
+func TestOddsComeOnSchedule(t *testing.T) {
+	w := newTown(t, 40, 2)
+	w.recast(func(file string) string {
+		return strings.Replace(file, `odds = "0 */3 * * *"`, `odds = "*/20 * * * *"`, 1)
+	})
+	w.runner.Random = w.rand
+	w.announce()
+	odds := func(at string) (data.OddsRow, error) {
+		t.Helper()
+		w.at(at)
+		w.must(w.runner.TickOdds(w.ctx))
+		w.must(w.runner.TickOdds(w.ctx)) // a doubled tick does nothing
+		return w.db.OddsOf(w.ctx, w.cohort.ID)
+	}
+	none := func(at string) {
+		t.Helper()
+		if _, err := odds(at); !errors.Is(err, data.ErrNotFound) {
+			t.Errorf("odds at %s: %v", at, err)
+		}
+	}
+	none("2021-07-13 09:30") // the window is not open
+	none("2021-07-14 09:10") // not yet due
+	w.at("2021-07-14 09:15")
+	w.tick()
+	for _, key := range slices.Sorted(maps.Keys(w.people))[:9] {
+		w.must(w.save(key, anything()))
+	}
+	few, err := odds("2021-07-14 09:25")
+	w.must(err)
+	if _, known := few.Reach.Chance(1, "", 1, []cohort.Choice{anything()}); known || few.Odds.Tickets != 0 || len(few.Odds.Clinics) != 0 {
+		t.Errorf("nine ballots are told of: %+v", few.Odds)
+	}
+	for _, key := range slices.Sorted(maps.Keys(w.people)) {
+		w.must(w.save(key, anything()))
+	}
+	still, err := odds("2021-07-14 10:20") // due by the expression, but within the hour
+	w.must(err)
+	if !still.MadeAt.Equal(few.MadeAt) {
+		t.Errorf("new odds after %s", still.MadeAt.Sub(few.MadeAt))
+	}
+	_, err = w.db.OddsAfter(w.ctx, w.cohort.ID, few.MadeAt)
+	if !errors.Is(err, data.ErrNotFound) {
+		t.Errorf("newer than the newest: %v", err)
+	}
+	o, err := odds("2021-07-14 10:26")
+	w.must(err)
+	if newer, err := w.db.OddsAfter(w.ctx, w.cohort.ID, few.MadeAt); err != nil || !newer.MadeAt.Equal(o.MadeAt) {
+		t.Errorf("the newer ones: %v, %v", newer.MadeAt, err)
+	}
+	want := cohort.Odds{
+		Cohort: "a", Sample: true, Trials: 40, Tickets: 40, Served: 0.6, First: 0.6,
+		Clinics: map[string]cohort.OddsShare{},
+		Parts:   map[string]cohort.OddsShare{}, Groups: map[string]cohort.OddsShare{"": {Asked: 40, Served: 0.6}},
+	}
+	for name, s := range o.Odds.Clinics {
+		if s.Asked != 40 || s.Seats != 8 || s.PerSeat() != 5 {
+			t.Errorf("clinic %s: %+v", name, s)
+		}
+	}
+	got := o.Odds
+	got.Clinics, got.Parts = map[string]cohort.OddsShare{}, map[string]cohort.OddsShare{}
+	if diff := cmp.Diff(want, got); diff != "" || len(o.Odds.Clinics) != 3 || len(o.Odds.Parts) != 2 {
+		t.Errorf("%d clinics, %d parts (-want +got):\n%s", len(o.Odds.Clinics), len(o.Odds.Parts), diff)
+	}
+	// 24 seats among 41 who take anything; a place that has no slot has no chance; a party finds less room.
+	for what, c := range map[string]struct {
+		size     int
+		choices  []cohort.Choice
+		from, to float64
+	}{
+		"anything":             {1, []cohort.Choice{anything()}, 0.55, 0.62},
+		"a day that is not":    {1, []cohort.Choice{choice("c1", "28", "am")}, 0, 0},
+		"then anything":        {1, []cohort.Choice{choice("c1", "28", "am"), anything()}, 0.55, 0.62},
+		"a party of two":       {2, []cohort.Choice{anything()}, 0.4, 0.6},
+		"three with two seats": {3, []cohort.Choice{anything()}, 0, 0},
+	} {
+		chance, known := o.Reach.Chance(c.size, "", 1, c.choices)
+		if last := chance[len(chance)-1]; !known || last < c.from || last > c.to {
+			t.Errorf("%s: %v, %v; want %v to %v", what, chance, known, c.from, c.to)
+		}
+	}
+	w.at("2021-07-16 18:00")
+	w.tick()
+	if after, err := odds("2021-07-16 19:30"); err != nil || !after.MadeAt.Equal(o.MadeAt) {
+		t.Errorf("trial draws on closed ballots: %v, %v", after.MadeAt, err)
+	}
+}
+
+// The number of a ticket of great weight lies deep in the drum, though its rank is early.
+func TestDrum(t *testing.T) {
+	t.Parallel()
+	even, uneven := newDrum(nil, 99), newDrum(slices.Concat(slices.Repeat([]uint16{1}, 50), slices.Repeat([]uint16{3}, 50)), 100)
+	for rank, want := range map[float64]float64{0: 0, 50: 0.5, 100: 1, 25: 0.25} {
+		if got := even.depth(rank); math.Abs(got-want) > 0.005 {
+			t.Errorf("rank %v of 100: %v", rank, got)
+		}
+	}
+	// Half of the drum lies above u where 50u + 50(1-(1-u)³) tickets lie below it.
+	u := uneven.depth(50 * 101 / 100)
+	if below := 50*u + 50*(1-math.Pow(1-u, 3)); math.Abs(below-50) > 0.5 {
+		t.Errorf("%v tickets below %v", below, u)
+	}
 }

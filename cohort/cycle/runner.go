@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"sync"
 	"time"
@@ -25,6 +26,8 @@ type Runner struct {
 	Operator *lottery.Key
 	// Beacon checks a round of drand; nil where no draw of this program uses one.
 	Beacon func(round uint64, signature []byte) error
+	// Random seeds the trial draws; nil: this program makes none on schedule.
+	Random io.Reader
 
 	mu     sync.Mutex
 	parsed map[[32]byte]*cohort.Campaign // by the hash of the file
@@ -49,8 +52,16 @@ func (r *Runner) Run(ctx context.Context) error {
 			r.log().Error("tick", "error", err.Error())
 		}
 	}
-	if _, err := c.AddFunc("@every 5s", tick); err != nil {
-		return fmt.Errorf("cycle: %w", err)
+	// Trial draws of a great cohort take a while: nothing else waits for them.
+	odds := func() {
+		if err := r.TickOdds(ctx); err != nil && ctx.Err() == nil {
+			r.log().Error("odds", "error", err.Error())
+		}
+	}
+	for expression, f := range map[string]func(){"@every 5s": tick, "@every 30s": odds} {
+		if _, err := c.AddFunc(expression, f); err != nil {
+			return fmt.Errorf("cycle: %w", err)
+		}
 	}
 	tick()
 	c.Start()
