@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"io/fs"
 	"math"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -61,10 +63,29 @@ func WriteAuditors(ctx context.Context, db *data.DB, c *cohort.Campaign, cohortI
 	if err := d.finish(); err != nil {
 		return err
 	}
-	return lottery.WriteFiles(dir, map[string][]byte{
+	files := map[string][]byte{
 		lottery.FileOutcome: lottery.OutcomeBytes(d.outcomes), lottery.FileBallots: d.ballots,
 		fileKey: fmt.Appendf(nil, "%x\n", d.k), fileEligible: []byte(list.String()), fileCampaign: file,
-	})
+	}
+	// Closed to others before there is anything in it.
+	if err := errors.Join(os.MkdirAll(dir, 0o700), os.Chmod(dir, 0o700)); err != nil {
+		return fmt.Errorf("auditors' files: %w", err)
+	}
+	if err := lottery.WriteFiles(dir, files); err != nil {
+		return err
+	}
+	for name := range files {
+		if err := os.Chmod(filepath.Join(dir, name), 0o600); err != nil {
+			return fmt.Errorf("auditors' files: %w", err)
+		}
+	}
+	return nil
+}
+
+// HasAuditors says whether a folder holds a sworn auditor's files.
+func HasAuditors(folder fs.FS) bool {
+	_, err := fs.Stat(folder, fileKey)
+	return err == nil
 }
 
 // Auditing reads an auditors' folder, to verify a bundle with it: the
