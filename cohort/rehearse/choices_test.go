@@ -39,9 +39,22 @@ func TestTheSamplesCampaignFileHasNoErrors(t *testing.T) {
 	if !c.Sample || len(c.Cohorts) != 2 {
 		t.Errorf("sample %v, %d cohorts; want a sample of 2", c.Sample, len(c.Cohorts))
 	}
-	for _, x := range c.Cohorts {
-		if last := x.Sources[len(x.Sources)-1]; last.Type != 3 || len(x.Sources) != 4 {
-			t.Errorf("cohort %s: %d sources, the last of type %d; want 3 trustees, then dice", x.Key, len(x.Sources), last.Type)
+	// Trustees' envelopes and then dice in one cohort, online with drand last in the other.
+	for i, want := range [][]uint8{{1, 1, 1, 3}, {1, 1, 1, 2, 4}} {
+		x := c.Cohorts[i]
+		var types []uint8
+		keys := 0
+		for _, s := range x.Sources {
+			types = append(types, s.Type)
+			if s.Key != nil {
+				keys++
+			}
+		}
+		if !slices.Equal(types, want) || keys != 3*i {
+			t.Errorf("cohort %s: sources of types %v, %d trustees' keys; want %v, %d", x.Key, types, keys, want, 3*i)
+		}
+		if x.MinWitnesses != 2 || len(x.Witnesses) < 2 {
+			t.Errorf("cohort %s: %d of %d witnesses, want at least 2", x.Key, x.MinWitnesses, len(x.Witnesses))
 		}
 	}
 }

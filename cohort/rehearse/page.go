@@ -26,17 +26,30 @@ func (s Summary) Page(w io.Writer) error {
 	counts.AppendFooter(row("all", s.Total))
 	numbers(counts, 2, 9)
 
-	times := table.NewWriter()
-	times.SetStyle(table.StyleLight)
-	times.AppendHeader(table.Row{"stage", "cohort", "seconds"})
-	for _, t := range s.Stages {
-		times.AppendRow(table.Row{t.Name, t.Cohort, fmt.Sprintf("%.1f", t.Seconds)})
+	_, err := fmt.Fprintf(w, "\n%s\n\n%s\n\n", counts.Render(), s.verified().Render())
+	if err != nil {
+		return err
 	}
-	times.AppendFooter(table.Row{"all", "", fmt.Sprintf("%.1f", s.Seconds)})
-	numbers(times, 3, 3)
-	_, err := fmt.Fprintf(w, "\n%s\n\n%s\n\n%d messages came in (%d e-mails, %d text messages), %d of them twice. %d people answered by the web form.\nOver capacity: %d. Outside choices: %d.\n",
-		counts.Render(), times.Render(), s.Received.Mail+s.Received.SMS, s.Received.Mail, s.Received.SMS, s.Received.Again, s.ByForm, s.Total.OverCapacity, s.Total.OutsideChoices)
-	return err
+	for _, line := range s.sentences() {
+		if _, err := fmt.Fprintln(w, line); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sentences are what the tables do not tell.
+func (s Summary) sentences() []string {
+	saves := uint64(0)
+	for _, r := range s.Records {
+		saves += r.Saves
+	}
+	return []string{
+		fmt.Sprintf("%d messages came in (%d e-mails, %d text messages), %d of them twice. %d people answered by the web form.",
+			s.Received.Mail+s.Received.SMS, s.Received.Mail, s.Received.SMS, s.Received.Again, s.ByForm),
+		fmt.Sprintf("%d saves stand in the logs under the checkpoints, each with a receipt that the operator signed; %d people took theirs from the form.", saves, s.SignedByForm),
+		fmt.Sprintf("Over capacity: %d. Outside choices: %d. All of it took %.0f seconds.", s.Total.OverCapacity, s.Total.OutsideChoices, s.Seconds),
+	}
 }
 
 // numbers aligns the columns from first to last to the right.

@@ -161,6 +161,13 @@ func scene(t *testing.T, dir, url string, people int) *Rehearsal {
 		t.Fatal(err)
 	}
 	t.Cleanup(r.receivers.Close)
+	secret, err := os.ReadFile(filepath.Join(r.Dir, OperatorSecret))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "var", "operator.key"), secret, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := r.importAll(ctx); err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,8 @@ import (
 	"jebi/cohort/intake"
 	"jebi/cohort/words"
 	"jebi/data"
+	"jebi/lottery"
+	"jebi/lottery/beacon"
 	"jebi/notify"
 )
 
@@ -44,6 +46,7 @@ type Rehearsal struct {
 	intake    *intake.Service
 	words     *words.Book
 	rand      *rand.Rand
+	operator  *lottery.Key
 	officials officials
 	cohorts   []*group
 	offered   offered
@@ -52,14 +55,15 @@ type Rehearsal struct {
 
 // group is one cohort with its people.
 type group struct {
-	rule    *cohort.Cohort
-	id      int
-	people  []data.PersonRow
-	market  market
-	answers []answer
-	saved   int
-	viaForm int
-	parties int
+	rule      *cohort.Cohort
+	id        int
+	people    []data.PersonRow
+	market    market
+	answers   []answer
+	saved     int
+	viaForm   int
+	parties   int
+	announced lottery.Manifest // once it is frozen
 }
 
 // Run carries the whole course out and answers what came of it. It leaves the
@@ -97,10 +101,14 @@ func prepare(ctx context.Context, c Config) (*Rehearsal, error) {
 	if c.Sample, err = c.Sample.Scaled(c.People); err != nil {
 		return nil, err
 	}
+	operator, err := makeOperator(c)
+	if err != nil {
+		return nil, err
+	}
 	r := &Rehearsal{
-		Config: c, words: words.New(), rand: rand.New(rand.NewPCG(c.Seed, 3)),
-		runner: &cycle.Runner{DB: c.DB, Log: c.Log},
-		intake: intake.New(intake.Config{DB: c.DB, Random: c.Random}),
+		Config: c, words: words.New(), rand: rand.New(rand.NewPCG(c.Seed, 3)), operator: operator,
+		runner: &cycle.Runner{DB: c.DB, Log: c.Log, Operator: operator, Beacon: beacon.Verify},
+		intake: intake.New(intake.Config{DB: c.DB, Random: c.Random, Operator: operator}),
 	}
 	r.summary = Summary{Sample: true, Seed: c.Seed}
 	r.offered.seen = map[int64]bool{}
@@ -124,7 +132,7 @@ func (r *Rehearsal) course(ctx context.Context) error {
 			do   func(context.Context, *group) (string, error)
 		}{
 			{3, "people answer", r.answerAll},
-			{4, "freeze, dice, reveals, draw, verified", r.drawCohort},
+			{4, "freeze, witnesses, randomness, draw", r.drawCohort},
 			{5, "results published and told", r.tellResults},
 			{6, "places accepted or given back", r.confirmAll},
 		} {
@@ -140,7 +148,7 @@ func (r *Rehearsal) course(ctx context.Context) error {
 	if err := r.stage(ctx, 7, "workbooks for the clinics", nil, r.writeWorkbooks); err != nil {
 		return err
 	}
-	return r.stage(ctx, 8, "public record, counts", nil, r.finish)
+	return r.stage(ctx, 8, "public record, proofs, all verified", nil, r.finish)
 }
 
 // stage times a stage and prints its line.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/csv"
-	"encoding/json"
 	"fmt"
 	"io/fs"
 	"math"
@@ -16,11 +15,14 @@ import (
 
 // Sample is a sample campaign as it lies in files: what MakeSample wrote.
 type Sample struct {
-	Campaign []byte // campaign.toml
-	Trustees []Trustee
-	clinics  [][]string // with headers
-	supply   [][]string
-	cells    []cell
+	Campaign  []byte // campaign.toml
+	Trustees  []Trustee
+	Witnesses []Witness
+	Round     []byte     // of drand, as a relay gives it
+	Letters   []byte     // the public's contributions
+	clinics   [][]string // with headers
+	supply    [][]string
+	cells     []cell
 }
 
 // LoadSample reads the sample's files from a folder.
@@ -30,18 +32,17 @@ func LoadSample(dir fs.FS) (*Sample, error) {
 	if s.Campaign, err = fs.ReadFile(dir, "campaign.toml"); err != nil {
 		return nil, err
 	}
-	file, err := fs.ReadFile(dir, "trustees.json")
+	secrets, err := readSecrets(dir)
 	if err != nil {
 		return nil, err
 	}
-	var ts trusteesFile
-	if err := json.Unmarshal(file, &ts); err != nil {
-		return nil, fmt.Errorf("trustees.json: %w", err)
+	s.Trustees, s.Witnesses = secrets.Trustees, secrets.Witnesses
+	if s.Round, err = fs.ReadFile(dir, quicknetFile); err != nil {
+		return nil, err
 	}
-	if !ts.Sample {
-		return nil, fmt.Errorf("trustees.json: real trustees' values belong into envelopes, not into a file")
+	if s.Letters, err = fs.ReadFile(dir, lettersFile); err != nil {
+		return nil, err
 	}
-	s.Trustees = ts.Trustees
 	if s.clinics, err = readRows(dir, "clinics.csv"); err != nil {
 		return nil, err
 	}
@@ -118,7 +119,8 @@ func (s *Sample) Scaled(n int) (*Sample, error) {
 	if err != nil {
 		return nil, err
 	}
-	small := &Sample{Campaign: s.Campaign, Trustees: s.Trustees, cells: s.cells, clinics: s.clinics[:1:1], supply: s.supply[:1:1]}
+	small := *s
+	small.clinics, small.supply = s.clinics[:1:1], s.supply[:1:1]
 
 	// Every so many rows: clinics stand by key and sessions by clinic and date, so what is kept is spread out.
 	kept := map[string]bool{}
@@ -149,7 +151,7 @@ func (s *Sample) Scaled(n int) (*Sample, error) {
 			given += k
 		}
 	}
-	return small, nil
+	return &small, nil
 }
 
 func sumSeats(rows [][]string) (int, error) {

@@ -6,9 +6,11 @@ import (
 )
 
 // campaignFile writes the sample's campaign.toml. Its times are those of the
-// summer of 2021, its sources of randomness the offline profile: trustees'
-// envelopes, then dice.
-func campaignFile(ts []Trustee) []byte {
+// summer of 2021. One draw has the offline profile as its sources of
+// randomness, trustees' envelopes and then dice; the other the online one:
+// trustees' signed notes, what the public sent in, and a round of drand, whose
+// chain began two years later.
+func campaignFile(secrets secretsFile) []byte {
 	var b bytes.Buffer
 	b.WriteString(campaignHead)
 	for _, a := range sampleAreas {
@@ -16,15 +18,64 @@ func campaignFile(ts []Trustee) []byte {
 	}
 	for i, c := range sampleCohorts {
 		fmt.Fprintf(&b, campaignCohorts[i], c.key, c.from, c.to)
-		for _, t := range ts {
-			if t.DrawID == sampleCampaign+"-"+c.key {
-				fmt.Fprintf(&b, "\n[[cohorts.sources]]\ntype = \"trustee\"\nindex = %d\nname = %q\ncommit = %q\n", t.Index, t.Name, t.Commit)
+		for _, w := range secrets.Witnesses {
+			fmt.Fprintf(&b, "\n[[cohorts.witnesses]]\nname = %q\nkey = %q\n", w.Name, w.Key)
+		}
+		for _, t := range secrets.Trustees {
+			if t.DrawID != sampleCampaign+"-"+c.key {
+				continue
+			}
+			fmt.Fprintf(&b, "\n[[cohorts.sources]]\ntype = \"trustee\"\nindex = %d\nname = %q\ncommit = %q\n", t.Index, t.Name, t.Commit)
+			if t.Key != "" {
+				fmt.Fprintf(&b, "key = %q\n", t.Key)
 			}
 		}
-		b.WriteString("\n[[cohorts.sources]]\ntype = \"dice\"\nname = \"관악구청 대강당\"\ndigits = 40\n")
+		if c.online {
+			b.WriteString(sourcesOnline)
+		} else {
+			b.WriteString(sourcesOffline)
+		}
 	}
 	return b.Bytes()
 }
+
+// The sources that follow the trustees.
+const (
+	sourcesOffline = `
+[[cohorts.sources]]
+type = "dice"
+name = "관악구청 대강당"
+digits = 40
+`
+	sourcesOnline = `
+[[cohorts.sources]]
+type = "public"
+index = 1
+name = "주민이 보낸 글"
+
+# quicknet began in August 2023, after these windows: only a sample may name a
+# round that is out already.
+[[cohorts.sources]]
+type = "drand"
+rounds = [1000]
+`
+)
+
+// quicknetFile holds round 1000 of drand's quicknet as a relay gives it.
+const quicknetFile = "quicknet-1000.json"
+
+// quicknetRound is that file.
+const quicknetRound = `{"round":1000,"randomness":"fe290beca10872ef2fb164d2aa4442de4566183ec51c56ff3cd603d930e54fdd","signature":"b44679b9a59af2ec876b1a6b1ad52ea9b1615fc3982b19576350f93447cb1125e342b73a8dd2bacbe47e4b6b63ed5e39"}
+`
+
+// lettersFile holds what the public sent in for the online draw.
+const lettersFile = "contributions.txt"
+
+const sampleLetters = `SAMPLE. Nobody sent these lines; a real file holds what the public put into a box before the close.
+1  제비 한 마리가 봄을 만들지는 않는다
+2  3141592653589793238462643383279502884197
+3  heads, heads, tails, heads, tails, tails, heads
+`
 
 const campaignHead = `# SAMPLE: Gwanak-gu, Seoul, summer of 2021. Made by: jebi sample make
 key = "gwanak-2021"
@@ -105,6 +156,7 @@ publish_at = "2021-07-17 14:00"
 confirm_by = "2021-07-21 18:00"
 settle_at = "2021-08-06 18:00"
 seating = "serial"
+min_witnesses = 2
 supply = { percent = 60, from = "2021-07-26", to = "2021-08-07" }
 `,
 	`
@@ -120,6 +172,7 @@ publish_at = "2021-07-22 14:00"
 confirm_by = "2021-07-24 18:00"
 settle_at = "2021-08-06 18:00"
 seating = "serial"
+min_witnesses = 2
 supply = { percent = 40, from = "2021-07-26", to = "2021-08-07" }
 `,
 }

@@ -3,52 +3,30 @@ package rehearse
 import (
 	"bytes"
 	"cmp"
-	"crypto/sha256"
 	"encoding/csv"
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
-
-	"jebi/lottery"
 )
 
 // SampleSeed is the seed that the committed sample was made with.
 const SampleSeed uint64 = 20210726
 
-// The sample's cohorts, by birth years, as in the summer of 2021.
+// The sample's cohorts, by birth years, as in the summer of 2021. One is drawn
+// with envelopes and dice in a hall, the other online.
 var sampleCohorts = []struct {
 	key      string
 	from, to int
+	online   bool
 }{
-	{"1962-66", 1962, 1966},
-	{"1969-71", 1969, 1971},
+	{"1962-66", 1962, 1966, false},
+	{"1969-71", 1969, 1971, true},
 }
 
 // sampleCampaign is the campaign's key.
 const sampleCampaign = "gwanak-2021"
-
-// sampleTrustees hold the envelopes of each draw.
-var sampleTrustees = []string{"관악구의회", "관악구의사회", "서울대학교 통계학과"}
-
-// Trustee is what one trustee of a sample draw would reveal: it is published
-// with the sample, which only a sample may do.
-type Trustee struct {
-	DrawID string       `json:"draw_id"`
-	Index  uint16       `json:"index"`
-	Name   string       `json:"name"`
-	Value  lottery.Hash `json:"r"`
-	Commit lottery.Hash `json:"commit"`
-}
-
-// trusteesFile is trustees.json.
-type trusteesFile struct {
-	Sample   bool      `json:"sample"`
-	Note     string    `json:"note"`
-	Trustees []Trustee `json:"trustees"`
-}
 
 // SampleReport says what MakeSample wrote.
 type SampleReport struct {
@@ -75,15 +53,20 @@ func MakeSample(from, to string, seed uint64) (SampleReport, error) {
 		return report, fmt.Errorf("sample: %w", err)
 	}
 	supply := sampleSupply(places, seed)
-	trustees := makeTrustees(seed)
+	secrets, err := makeSecrets(seed)
+	if err != nil {
+		return report, fmt.Errorf("sample: %w", err)
+	}
 
 	files := map[string][]byte{
-		"campaign.toml":  campaignFile(trustees),
+		"campaign.toml":  campaignFile(secrets),
 		"clinics.csv":    clinicsFile(places),
 		"supply.csv":     supplyFile(supply),
 		"population.csv": populationFile(cells),
+		quicknetFile:     []byte(quicknetRound),
+		lettersFile:      []byte(sampleLetters),
 	}
-	if files["trustees.json"], err = trusteesJSON(trustees); err != nil {
+	if files["trustees.json"], err = secrets.marshal(); err != nil {
 		return report, err
 	}
 	if err := os.MkdirAll(to, 0o755); err != nil {
@@ -106,32 +89,6 @@ func MakeSample(from, to string, seed uint64) (SampleReport, error) {
 	}
 	report.Residents = int(residents)
 	return report, nil
-}
-
-func makeTrustees(seed uint64) []Trustee {
-	var ts []Trustee
-	for _, c := range sampleCohorts {
-		draw := sampleCampaign + "-" + c.key
-		for i, name := range sampleTrustees {
-			j := uint16(i + 1)
-			r := sha256.Sum256(fmt.Appendf(nil, "sample trustee, not secret: %d %s %d", seed, draw, j))
-			ts = append(ts, Trustee{DrawID: draw, Index: j, Name: name, Value: r, Commit: lottery.TrusteeCommit(draw, j, r)})
-		}
-	}
-	return ts
-}
-
-func trusteesJSON(ts []Trustee) ([]byte, error) {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	err := e.Encode(trusteesFile{
-		Sample:   true,
-		Note:     "SAMPLE. The values that real trustees keep in sealed envelopes until the dice have fallen. These are public, so they protect nothing.",
-		Trustees: ts,
-	})
-	return b.Bytes(), err
 }
 
 func clinicsFile(ps []place) []byte {

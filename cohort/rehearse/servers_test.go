@@ -126,7 +126,10 @@ func (p *pair) course(ctx context.Context, g *group) {
 	}
 	p.at(g.rule.Closes)
 	p.reach(g, cohort.Frozen)
-	if err := r.throwAndReveal(ctx, g); err != nil {
+	if err := r.cosign(ctx, g); err != nil {
+		p.t.Fatal(err)
+	}
+	if err := r.randomness(ctx, g); err != nil {
 		p.t.Fatal(err)
 	}
 	p.at(g.rule.DrawAt)

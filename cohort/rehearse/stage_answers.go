@@ -178,9 +178,11 @@ func (r *Rehearsal) saveAll(ctx context.Context, g *group, as []answer) error {
 			byForm = append(byForm, a)
 		}
 	}
-	if err := r.saveByForm(ctx, byForm); err != nil {
+	kept, err := r.saveByForm(ctx, byForm)
+	if err != nil {
 		return fmt.Errorf("by the form: %w", err)
 	}
+	r.summary.SignedByForm += kept
 	g.saved += int(saved.Load()) + len(byForm)
 	g.viaForm += len(byForm)
 	return nil

@@ -27,6 +27,10 @@ type Summary struct {
 	Stages   []Stage        `json:"stages"`
 	Clock    time.Time      `json:"clock"` // of the campaign, at the end
 	SignInAs SignInAs       `json:"sign_in_as"`
+	Records  []Record       `json:"records"` // by cohort: what was drawn, and its verification
+
+	// People who took the receipt of their save from the form with the operator's signature, which held.
+	SignedByForm int `json:"signed_by_form"`
 }
 
 // Counts are a cohort's numbers at the end, or all cohorts' together.

@@ -2,6 +2,8 @@ package rehearse
 
 import (
 	"context"
+	"crypto/ed25519"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"html"
@@ -15,10 +17,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"jebi/cohort"
 	"jebi/cohort/form"
 	"jebi/data"
+	"jebi/lottery"
 )
 
 // site is the citizens' web form, served on loopback while people use it.
@@ -214,14 +218,15 @@ func why(page string) string {
 	return b.String()
 }
 
-// saveByForm lets people answer by the form.
-func (r *Rehearsal) saveByForm(ctx context.Context, as []answer) error {
+// saveByForm lets people answer by the form, and answers how many of them have
+// a signed receipt to keep.
+func (r *Rehearsal) saveByForm(ctx context.Context, as []answer) (kept int, err error) {
 	if len(as) == 0 {
-		return nil
+		return 0, nil
 	}
 	s, err := r.serve(ctx)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer s.close()
 	people := make([]data.PersonRow, len(as))
@@ -231,13 +236,51 @@ func (r *Rehearsal) saveByForm(ctx context.Context, as []answer) error {
 	}
 	guests, err := r.signInAll(ctx, s, people)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	return each(ctx, r.Workers, slices.Values(guests), func(ctx context.Context, g *guest) error {
+	operator, err := lottery.OperatorPublic(r.operator.Public())
+	if err != nil {
+		return 0, err
+	}
+	var signed atomic.Int64
+	err = each(ctx, r.Workers, slices.Values(guests), func(ctx context.Context, g *guest) error {
 		defer g.client.CloseIdleConnections()
-		_, err := g.answer(ctx, wants[g.person.ID])
-		return err
+		if _, err := g.answer(ctx, wants[g.person.ID]); err != nil {
+			return err
+		}
+		has, err := g.checkReceipt(ctx, operator)
+		if err != nil {
+			return fmt.Errorf("person %d: %w", g.person.ID, err)
+		}
+		if has {
+			signed.Add(1)
+		}
+		return nil
 	})
+	return int(signed.Load()), err
+}
+
+// checkReceipt downloads the receipt of her save, as the page offers it, and
+// checks the operator's signature where it has one.
+func (g *guest) checkReceipt(ctx context.Context, operator ed25519.PublicKey) (signed bool, err error) {
+	file, err := g.get(ctx, "/receipt.json")
+	if err != nil {
+		return false, err
+	}
+	var receipt struct {
+		Save json.RawMessage `json:"save"`
+	}
+	if err := json.Unmarshal([]byte(file), &receipt); err != nil {
+		return false, fmt.Errorf("the receipt: %w", err)
+	}
+	if receipt.Save == nil {
+		return false, nil
+	}
+	saved, err := lottery.ParseSavedBallot(receipt.Save)
+	if err != nil {
+		return false, err
+	}
+	return true, saved.Check(operator)
 }
 
 // acceptByForm lets those who answered by the form accept their places there.

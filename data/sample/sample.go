@@ -5,7 +5,8 @@ package sample
 
 import "embed"
 
-// Files holds campaign.toml, clinics.csv, supply.csv, population.csv and trustees.json.
+// Files holds campaign.toml, clinics.csv, supply.csv, population.csv, trustees.json, quicknet-1000.json and
+// contributions.txt.
 //
-//go:embed *.toml *.csv *.json
+//go:embed *.toml *.csv *.json *.txt
 var Files embed.FS
