@@ -59,7 +59,7 @@ func (a *app) demo(ctx context.Context, people int, seed uint64) error {
 	if err != nil {
 		return err
 	}
-	dir := filepath.Join(a.varDir(), "demo")
+	dir := a.demoDir()
 	var db *data.DB
 	both := errgroup.Group{} // dropping a database and a hundred thousand files
 	both.Go(func() error { return rehearse.Afresh(dir) })
@@ -87,6 +87,9 @@ func (a *app) demo(ctx context.Context, people int, seed uint64) error {
 	})
 }
 
+// demoDir is the folder of what the demo leaves behind.
+func (a *app) demoDir() string { return filepath.Join(a.varDir(), "demo") }
+
 // demoData makes the demo's database anew, with the clock that can be moved.
 func (a *app) demoData(ctx context.Context, url string) (*data.DB, error) {
 	if err := data.Recreate(ctx, url); err != nil {
@@ -106,23 +109,38 @@ func (a *app) demoData(ctx context.Context, url string) (*data.DB, error) {
 	return db, nil
 }
 
-// howToLook says where the demo's traces are and how to see the form.
+// howToLook says where the demo's traces are, how to check them and how to see
+// the form.
 func (a *app) howToLook(w io.Writer, dir string, s rehearse.Summary) error {
-	call := []string{"var/bin/jebi"}
+	const program = "var/bin/jebi"
+	call := []string{program}
 	if a.dir != "" {
 		call = append(call, "--dir", a.dir)
 	}
 	call = append(call, "--database", a.dbName)
 	line := strings.Join(call, " ")
-	_, err := fmt.Fprintf(w, `
+	if a.dbName != demoDatabase {
+		line = "JEBI_OPERATOR_KEY_FILE=" + filepath.Join(dir, rehearse.OperatorSecret) + " " + line
+	}
+	fmt.Fprintf(w, "\nCheck it:\n")
+	for _, r := range s.Records {
+		bundle, auditor, proof, key := filepath.Join(dir, r.Bundle), filepath.Join(dir, r.Auditor), filepath.Join(dir, r.Proof), filepath.Join(dir, rehearse.OperatorPublic)
+		fmt.Fprintf(w, `  %[1]s (SAMPLE): the proof of %[2]s, number %[3]d of the draw, is %[4]s
+    %[5]s draw verify %[6]s --receipt %[4]s --key %[7]s
+    python3 docs/verify.py %[6]s %[4]s
+    %[5]s draw verify %[8]s --receipt %[4]s --key %[7]s --strict
+`, r.DrawID, r.Person, r.Rank, proof, program, bundle, key, auditor)
+	}
+	_, err := fmt.Fprintf(w, `  The last of each is a sworn auditor's, who has what the public does not. In the public bundle
+  ballots, outcome and allocation are absent, and without a proof the receipt, so --strict fails there.
+
 Look at it:
-  %[1]s/summary.json, %[1]s/bundle/, %[1]s/workbooks/, %[1]s/mail/, %[1]s/sms/
-  %[7]s draw verify %[1]s/bundle/%[2]s
-  %[3]s serve
-      the form and the public board; sign in as %[4]s, born %[5]s, phone %[6]s
+  %[1]s/summary.json, %[1]s/bundle/, %[1]s/auditor/, %[1]s/proof/, %[1]s/workbooks/, %[1]s/mail/, %[1]s/sms/
+  %[2]s serve
+      the form and the public board; sign in as %[3]s, born %[4]s, phone %[5]s
       (nobody real). serve prints the code that was sent.
-  %[3]s official sign-in demo-operator
+  %[2]s official sign-in demo-operator
       the passwords of both officials are in %[1]s/officials.txt
-`, dir, s.Cohorts[0].Cohort, line, s.SignInAs.Name, s.SignInAs.Birth, s.SignInAs.Phone, call[0])
+`, dir, line, s.SignInAs.Name, s.SignInAs.Birth, s.SignInAs.Phone)
 	return err
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"jebi/cohort/cycle"
+	"jebi/cohort/rehearse"
 	"jebi/data"
 	"jebi/lottery"
 	"jebi/lottery/beacon"
@@ -66,14 +67,18 @@ func (a *app) runner(db *data.DB) (*cycle.Runner, error) {
 }
 
 // operatorKey signs checkpoints: from JEBI_OPERATOR_KEY (its text), the file
-// that JEBI_OPERATOR_KEY_FILE names, or var/operator.key. Nil where there is
-// none: then nothing is signed, and manifests announce no key.
+// that JEBI_OPERATOR_KEY_FILE names, or var/operator.key; with the demo's
+// database it is the demo's. Nil where there is none: then nothing is signed,
+// and manifests announce no key.
 func (a *app) operatorKey() (*lottery.Key, error) {
 	text := a.env("JEBI_OPERATOR_KEY")
 	if text == "" {
 		file, must := a.env("JEBI_OPERATOR_KEY_FILE"), true
 		if file == "" {
 			file, must = filepath.Join(a.varDir(), "operator.key"), false
+			if a.dbName == demoDatabase {
+				file = filepath.Join(a.demoDir(), rehearse.OperatorSecret)
+			}
 		}
 		b, err := os.ReadFile(file)
 		if errors.Is(err, os.ErrNotExist) && !must {

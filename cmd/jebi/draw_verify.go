@@ -34,8 +34,8 @@ func newDrawVerifyCommand(a *app) *cobra.Command {
 		Short: "Recompute a draw from its public bundle",
 		Long: `Recompute everything that a bundle says: a folder, or its archive. Each part holds, fails, or is
 absent (not there, or nothing to check it with). Exit code 1 if anything fails; with --strict, also
-if anything is absent. With a sworn auditor's files (--audit) every ballot is opened and the whole
-allocation done again. It needs no database and writes nothing.
+if anything is absent. With a sworn auditor's files (--audit, or in the same folder) every ballot is
+opened and the whole allocation done again. It needs no database and writes nothing.
 
 With --database it holds the database against a copy kept outside (--against): a bundle, or the
 checkpoint alone. A ballot that was deleted, changed or inserted after the freeze is named, whoever
@@ -65,12 +65,16 @@ did it.`,
 			if opts.OperatorKey, err = readText(key); err != nil {
 				return err
 			}
+			folder := fsys
 			if audit != "" {
+				folder = os.DirFS(audit)
+			}
+			if audit != "" || cycle.HasAuditors(fsys) {
 				manifest, err := fs.ReadFile(fsys, lottery.FileManifest)
 				if err != nil {
 					return usage(err)
 				}
-				if opts.Audit, err = cycle.Auditing(manifest, os.DirFS(audit)); err != nil {
+				if opts.Audit, err = cycle.Auditing(manifest, folder); err != nil {
 					return err
 				}
 			}
