@@ -234,8 +234,8 @@ const (
 // SaveBallots writes the ballots of one window with their history and audit
 // rows: one row a person, saved at the time that EnterWindow read. It answers
 // those that were written, by person; one that is not among them had its
-// ballot in another cohort or, withdrawing, none. ErrWindowShut comes from the
-// database's own check.
+// ballot in another cohort or, withdrawing, none. ErrWindowShut and
+// ErrPartyChanged come from the database's own checks.
 func (tx *Tx) SaveBallots(ctx context.Context, w WindowRow, ballots []Ballot) ([]SavedBallot, error) {
 	var saved []SavedBallot
 	for _, act := range []struct {
@@ -250,6 +250,9 @@ func (tx *Tx) SaveBallots(ctx context.Context, w WindowRow, ballots []Ballot) ([
 		s, err := many(rows, err, scanSaved, fmt.Sprintf("%s %d ballots of cohort %d", act.name, n, w.ID))
 		if violated(err, "ballot_window_open") {
 			return nil, ErrWindowShut
+		}
+		if violated(err, "ballot_party_members") {
+			return nil, ErrPartyChanged
 		}
 		if err != nil {
 			return nil, err

@@ -329,12 +329,15 @@ func TestMissingPersonIsAdded(t *testing.T) {
 
 func TestLettersAreIssuedOnce(t *testing.T) {
 	r := filled(t)
+	round := 0
 	issue := func(filter data.LetterFilter) (keys []string, n int, err error) {
+		round++
 		err = r.db.Tx(r.ctx, func(tx *data.Tx) error {
 			keys = nil
-			n, err = tx.IssueLetters(r.ctx, r.id, filter, func(l data.LetterRow) ([32]byte, error) {
+			n, err = tx.IssueLetters(r.ctx, r.id, filter, func(l data.LetterRow) (handle, hash [32]byte, err error) {
 				keys = append(keys, l.Key)
-				return cohort.LetterHash([]byte("key"), "sample", l.Key, "code"+l.Key), nil
+				code := fmt.Sprint("code", l.Key, round)
+				return cohort.EntryHandle([]byte("key"), cohort.WayLetter, "sample", code), cohort.LetterHash([]byte("key"), "sample", l.Key, code), nil
 			}, "", r.actor)
 			return err
 		})
@@ -344,7 +347,7 @@ func TestLettersAreIssuedOnce(t *testing.T) {
 	if err != nil || n != 3 || !slices.Equal(keys, []string{"P1", "P2", "P3"}) { // P4 is in no cohort
 		t.Errorf("letters to %v, %d, %v", keys, n, err)
 	}
-	h := cohort.LetterHash([]byte("key"), "sample", "P1", "codeP1")
+	h := cohort.LetterHash([]byte("key"), "sample", "P1", "codeP11")
 	if n := count(t, r.url, "jebi.person_detail WHERE letter_hash = $1", h[:]); n != 1 || !r.person("P1").Letter {
 		t.Error("the hash is not stored")
 	}
@@ -357,6 +360,10 @@ func TestLettersAreIssuedOnce(t *testing.T) {
 	r.exec(`UPDATE jebi.person_detail SET address = ''`)
 	if keys, _, err := issue(data.LetterFilter{Person: "P3", Again: true}); err != nil || !slices.Equal(keys, []string{"P3"}) {
 		t.Errorf("again for P3: %v, %v", keys, err)
+	}
+	got := pgtest.Values[string](t, r.url, `SELECT p.key || CASE WHEN s.used_at IS NULL THEN ' holds' ELSE ' is void' END FROM jebi.sign_in s JOIN jebi.person p ON p.id = s.person_id WHERE s.way = 'letter' ORDER BY s.id`)
+	if diff := cmp.Diff([]string{"P1 is void", "P2 is void", "P3 is void", "P1 holds", "P2 holds", "P3 holds"}, got); diff != "" {
+		t.Errorf("codes (-want +got):\n%s", diff)
 	}
 	if n := count(t, r.url, "jebi.audit WHERE act = 'letters.issue'"); n != 3 {
 		t.Errorf("%d audit rows", n)

@@ -39,6 +39,7 @@ type Outgoing struct {
 	Language string
 	Status   string // of the person; empty for clinics and officials
 	Clinic   string // key, where a clinic is told
+	Person   int64  // id, or 0
 
 	Cohort    *CohortRow
 	Slot      *MessageSlot // the offer's, the message's, or the one she has
@@ -53,6 +54,8 @@ type Outgoing struct {
 	Withdrawn bool
 	Handle    []byte    // hash of the sign-in's handle, for the code
 	Expires   time.Time // of that sign-in
+	Proxy     string    // name of who answers for her
+	Relation  string    // how the two are related
 }
 
 // MessageSlot is where and when, for a message.
@@ -180,15 +183,19 @@ func (db *DB) outgoing(ctx context.Context, ids []int64) ([]Outgoing, error) {
 			return err
 		}
 		byID := make(map[int64]*Outgoing, len(out))
-		var places, ballots, codes []int64
+		var places, ballots, codes, proxies []int64
 		for i := range out {
 			o := &out[i]
 			byID[o.ID] = o
 			switch o.Kind {
-			case "announce", "official", "window_changed", "corrected", "list_late":
-			case "receipt", "withdrawn", "answer_reminder":
+			case "announce", "official", "window_changed", "corrected", "list_late", "party_joined", "party_left":
+			case "receipt", "withdrawn", "answer_reminder", "entered_saved", "entered_withdrawn":
 				ballots = append(ballots, o.ID)
-			case "code":
+			case "proxy_begun":
+				proxies = append(proxies, o.ID)
+			case "proxy_saved", "proxy_withdrawn":
+				ballots, proxies = append(ballots, o.ID), append(proxies, o.ID)
+			case "code", "proxy_code":
 				codes = append(codes, o.ID)
 			default:
 				places = append(places, o.ID)
@@ -198,7 +205,7 @@ func (db *DB) outgoing(ctx context.Context, ids []int64) ([]Outgoing, error) {
 			ids  []int64
 			sql  string
 			scan func(pgx.Rows, map[int64]*Outgoing) error
-		}{{places, selectOutgoingPlace, scanOutgoingPlace}, {ballots, selectOutgoingBallot, scanOutgoingBallot}, {codes, selectOutgoingCode, scanOutgoingCode}} {
+		}{{places, selectOutgoingPlace, scanOutgoingPlace}, {ballots, selectOutgoingBallot, scanOutgoingBallot}, {codes, selectOutgoingCode, scanOutgoingCode}, {proxies, selectOutgoingProxy, scanOutgoingProxy}} {
 			if len(more.ids) == 0 {
 				continue
 			}
@@ -223,12 +230,13 @@ func (db *DB) outgoing(ctx context.Context, ids []int64) ([]Outgoing, error) {
 
 const selectOutgoing = `
 	SELECT m.id, m.message_key::text, m.channel, m.kind, m.event, m.params, m.urgent, m.attempts, m.lease_until,
-	       COALESCE(d.name, rc.name, ''), COALESCE(CASE m.channel WHEN 'email' THEN COALESCE(d.email, rc.email) ELSE COALESCE(d.phone, rc.phone) END, ''),
-	       COALESCE(d.language, ''), COALESCE(p.status, ''), COALESCE(rc.key, ''),
+	       COALESCE(d.name, rc.name, x.name, ''), COALESCE(CASE m.channel WHEN 'email' THEN COALESCE(d.email, rc.email) ELSE COALESCE(d.phone, rc.phone, x.phone) END, ''),
+	       COALESCE(d.language, x.language, ''), COALESCE(p.status, ''), COALESCE(rc.key, ''), COALESCE(m.person_id, 0),
 	       co.id, co.campaign_id, co.key, co.ordinal, co.state, co.opens_at, co.closes_at, co.draw_at, co.publish_at, co.confirm_by, co.settle_at, co.paused_at, co.state_at
 	  FROM message m
 	  LEFT JOIN person p ON p.id = m.person_id
 	  LEFT JOIN person_detail d ON d.person_id = p.id
+	  LEFT JOIN proxy x ON x.id = CASE WHEN m.recipient LIKE 'proxy:%' THEN substr(m.recipient, 7)::bigint END
 	  LEFT JOIN clinic rc ON m.person_id IS NULL AND rc.campaign_id = m.campaign_id AND m.recipient = 'clinic:' || rc.key
 	  LEFT JOIN cohort co ON co.id = COALESCE((m.params ->> 'cohort')::int, p.cohort_id)
 	 WHERE m.id = ANY ($1) ORDER BY m.urgent DESC, m.due_at, m.id`
@@ -242,7 +250,7 @@ func scanOutgoing(row pgx.CollectableRow) (Outgoing, error) {
 		paused                                            *time.Time
 	}
 	err := row.Scan(&o.ID, &o.Key, &o.Channel, &o.Kind, &o.Event, &o.Params, &o.Urgent, &o.Attempts, &o.Lease,
-		&o.Name, &o.Address, &o.Language, &o.Status, &o.Clinic,
+		&o.Name, &o.Address, &o.Language, &o.Status, &o.Clinic, &o.Person,
 		&c.id, &c.campaign, &c.key, &c.ordinal, &c.state, &c.opens, &c.closes, &c.draw, &c.publish, &c.confirm, &c.settle, &c.paused, &c.at)
 	if err != nil {
 		return o, err
@@ -318,6 +326,20 @@ func scanOutgoingCode(rows pgx.Rows, byID map[int64]*Outgoing) error {
 }
 
 // Outcome is what became of an attempt.
+const selectOutgoingProxy = `
+	SELECT m.id, x.name, x.relation FROM message m JOIN session s ON s.id = (m.params ->> 'session')::bigint JOIN proxy x ON x.id = s.proxy_id
+	 WHERE m.id = ANY ($1)`
+
+func scanOutgoingProxy(rows pgx.Rows, byID map[int64]*Outgoing) error {
+	var x Outgoing
+	err := rows.Scan(&x.ID, &x.Proxy, &x.Relation)
+	if err == nil {
+		o := byID[x.ID]
+		o.Proxy, o.Relation = x.Proxy, x.Relation
+	}
+	return err
+}
+
 type Outcome string
 
 // The outcomes of an attempt.

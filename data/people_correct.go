@@ -240,7 +240,7 @@ func (tx *Tx) endSignIns(ctx context.Context, person int64) (int, error) {
 	n := 0
 	for _, sql := range []string{
 		`UPDATE session SET ended_at = jebi_now() WHERE person_id = $1 AND ended_at IS NULL`,
-		`UPDATE sign_in SET used_at = jebi_now() WHERE person_id = $1 AND used_at IS NULL`,
+		`UPDATE sign_in SET used_at = jebi_now() WHERE person_id = $1 AND used_at IS NULL AND way <> 'letter'`,
 		`UPDATE message SET state = 'cancelled', ended_at = jebi_now() WHERE person_id = $1 AND state = 'queued' AND kind = 'code'`,
 	} {
 		tag, err := tx.tx.Exec(ctx, sql, person)

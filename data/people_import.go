@@ -286,7 +286,7 @@ func (tx *Tx) mergePeople(ctx context.Context, campaign int, has [personColumns]
 		`UPDATE person p SET row_hash = c.row_hash, cohort_id = c.new_cohort FROM changed c WHERE p.id = c.id`,
 		`DELETE FROM party_member m USING changed c WHERE m.person_id = c.id AND c.new_cohort IS DISTINCT FROM c.old_cohort`,
 		`UPDATE session s SET ended_at = jebi_now() FROM changed c WHERE s.person_id = c.id AND c.reached AND s.ended_at IS NULL`,
-		`UPDATE sign_in s SET used_at = jebi_now() FROM changed c WHERE s.person_id = c.id AND c.reached AND s.used_at IS NULL`,
+		`UPDATE sign_in s SET used_at = jebi_now() FROM changed c WHERE s.person_id = c.id AND c.reached AND s.used_at IS NULL AND s.way <> 'letter'`,
 	} {
 		if _, err := tx.tx.Exec(ctx, sql); err != nil {
 			return err

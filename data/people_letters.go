@@ -28,11 +28,12 @@ type LetterRow struct {
 const letterPage = 2000
 
 // IssueLetters gives every eligible person of the filter to letter, in
-// the order in which they came onto the list, which makes her code and answers what is stored of it (cohort.LetterHash).
+// the order in which they came onto the list, which makes her code and answers what is stored of it
+// (cohort.EntryHandle, by which it is found, and cohort.LetterHash). A code that she had before is void.
 // People without an address get no letter unless asked for by key. It answers
 // how many there were. The codes exist nowhere but in what letter writes: a
 // letter that is lost is made again.
-func (tx *Tx) IssueLetters(ctx context.Context, campaign int, filter LetterFilter, letter func(LetterRow) ([32]byte, error), reason string, by Actor) (int, error) {
+func (tx *Tx) IssueLetters(ctx context.Context, campaign int, filter LetterFilter, letter func(LetterRow) (handle, hash [32]byte, err error), reason string, by Actor) (int, error) {
 	fail := func(err error) (int, error) { return 0, fmt.Errorf("letters of campaign %d: %w", campaign, err) }
 	if err := tx.Lock(ctx, LockImport, campaign); err != nil {
 		return 0, err
@@ -52,17 +53,29 @@ func (tx *Tx) IssueLetters(ctx context.Context, campaign int, filter LetterFilte
 		if len(page) == 0 {
 			break
 		}
-		ids, hashes := make([]int64, len(page)), make([][]byte, len(page))
+		ids, handles, hashes := make([]int64, len(page)), make([][]byte, len(page)), make([][]byte, len(page))
 		for i, p := range page {
-			h, err := letter(p)
+			handle, hash, err := letter(p)
 			if err != nil {
 				return 0, err
 			}
-			ids[i], hashes[i] = p.Person, h[:]
+			ids[i], handles[i], hashes[i] = p.Person, handle[:], hash[:]
 		}
-		if _, err := tx.tx.Exec(ctx, `
-			UPDATE person_detail d SET letter_hash = x.hash FROM unnest($1::bigint[], $2::bytea[]) AS x (id, hash) WHERE d.person_id = x.id`, ids, hashes); err != nil {
-			return fail(err)
+		for _, q := range []struct {
+			sql  string
+			args []any
+		}{
+			{`UPDATE person_detail d SET letter_hash = x.hash FROM unnest($1::bigint[], $2::bytea[]) AS x (id, hash) WHERE d.person_id = x.id`, []any{ids, hashes}},
+			{`UPDATE sign_in SET used_at = jebi_now() WHERE person_id = ANY ($1) AND way = 'letter' AND used_at IS NULL`, []any{ids}},
+			{`
+			INSERT INTO sign_in (campaign_id, handle_hash, person_id, way, code_hash, expires_at)
+			SELECT $1, x.handle, x.id, 'letter', x.hash, c.settle_at
+			  FROM unnest($2::bigint[], $3::bytea[], $4::bytea[]) AS x (id, handle, hash) JOIN person p ON p.id = x.id JOIN cohort c ON c.id = p.cohort_id
+			 ORDER BY x.id`, []any{campaign, ids, handles, hashes}},
+		} {
+			if _, err := tx.tx.Exec(ctx, q.sql, q.args...); err != nil {
+				return fail(err)
+			}
 		}
 		n, last = n+len(page), page[len(page)-1].Person
 	}

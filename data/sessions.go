@@ -26,7 +26,18 @@ type SessionRow struct {
 	District string
 	Language string
 	Lat, Lon *float64
-	Party    int64 // 0: alone
+	Party    int64  // 0: alone
+	Home     int    // the campaign on whose list she is; another than Campaign: she is only told so
+	Proxy    int64  // who acts in it for her, 0: she herself
+	Actor    string // the proxy's name, or ""
+}
+
+// Channel is how a ballot comes that this session saves.
+func (s SessionRow) Channel() string {
+	if s.Proxy != 0 {
+		return ChannelProxy
+	}
+	return ChannelWeb
 }
 
 // maxSession bounds a session, however busy it is.
@@ -54,8 +65,10 @@ func (tx *Tx) beginVisit(ctx context.Context, campaign int, person, signIn int64
 func (db *DB) Session(ctx context.Context, token [32]byte, idle time.Duration) (SessionRow, error) {
 	rows, err := db.pool.Query(ctx, `
 		SELECT s.id, s.campaign_id, s.person_id, s.way, s.created_at, s.expires_at, s.consented_at IS NOT NULL, jebi_now(),
-		       p.key, p.status, COALESCE(p.cohort_id, 0), COALESCE(d.name, ''), COALESCE(d.district, ''), COALESCE(d.language, ''), d.lat, d.lon, COALESCE(m.party_id, 0)
+		       p.key, p.status, COALESCE(p.cohort_id, 0), COALESCE(d.name, ''), COALESCE(d.district, ''), COALESCE(d.language, ''), d.lat, d.lon, COALESCE(m.party_id, 0),
+		       p.campaign_id, COALESCE(s.proxy_id, 0), COALESCE(x.name, '')
 		  FROM session s JOIN person p ON p.id = s.person_id
+		  LEFT JOIN proxy x ON x.id = s.proxy_id
 		  LEFT JOIN person_detail d ON d.person_id = p.id
 		  LEFT JOIN party_member m ON m.campaign_id = p.campaign_id AND m.person_id = p.id
 		 WHERE s.token_hash = $1 AND s.ended_at IS NULL AND s.expires_at > jebi_now()`, token[:])

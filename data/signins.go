@@ -26,13 +26,14 @@ type CodeRequest struct {
 
 // CodeCaps bound how many codes are given out; 0 is no bound.
 type CodeCaps struct {
-	PhoneHour, PhoneDay int // for one phone
-	AddressHour         int // for one network address
+	PhoneHour, PhoneDay     int // for one phone
+	AddressHour, AddressDay int // for one network address
 }
 
-// TooManyCodes says which cap was reached. It is the same for people on the
-// list and others.
-type TooManyCodes struct{ Cap string } // "phone" or "address"
+// TooManyCodes says which cap was reached: "phone", "address" or "money" for
+// codes that are sent, "tries", "person" or "campaign" for attempts. It is the
+// same for people on the list and others.
+type TooManyCodes struct{ Cap string }
 
 func (e *TooManyCodes) Error() string { return "too many codes for one " + e.Cap }
 
@@ -47,9 +48,10 @@ const lockPhone LockKind = 7 // 32 bits of the phone's hash: two requests for on
 
 // AskCode notes that a code was asked for and queues the message that brings
 // it, if there is exactly one person on the list with this phone and birth
-// date whose name sameName accepts. Whether there is one or not, the same
-// statements run. A cap that is reached is a *TooManyCodes, and nothing is
-// noted.
+// date whose name sameName accepts. Who is on the list of another campaign of
+// this database only gets a code as well, to be told so. Whether there is
+// anyone or not, the same statements run. A cap that is reached is a
+// *TooManyCodes, and nothing is noted.
 func (db *DB) AskCode(ctx context.Context, r CodeRequest, caps CodeCaps, sameName func(string) bool) (CodeAsked, error) {
 	var asked CodeAsked
 	err := db.Tx(ctx, func(tx *Tx) error {
@@ -60,24 +62,26 @@ func (db *DB) AskCode(ctx context.Context, r CodeRequest, caps CodeCaps, sameNam
 			SELECT (SELECT count(*) FROM sign_in WHERE phone_hash = $1 AND created_at > jebi_now() - interval '1 hour'),
 			       (SELECT count(*) FROM sign_in WHERE phone_hash = $1 AND created_at > jebi_now() - interval '1 day'),
 			       (SELECT count(*) FROM sign_in WHERE address_hash = $2 AND created_at > jebi_now() - interval '1 hour'),
+			       (SELECT count(*) FROM sign_in WHERE address_hash = $2 AND created_at > jebi_now() - interval '1 day'),
 			       jebi_now()`, r.PhoneHash[:], r.Address[:])
 		b.Queue(`
-			SELECT p.id, d.name FROM person_detail d JOIN person p ON p.id = d.person_id
-			 WHERE d.phone = $1 AND d.birth_date = NULLIF($2, '')::date AND p.campaign_id = $3 AND p.status NOT IN ('dead', 'removed')
-			 ORDER BY p.id LIMIT 8`, r.Phone, r.BirthDate, r.Campaign)
+			SELECT p.id, d.name, p.campaign_id = $3 FROM person_detail d JOIN person p ON p.id = d.person_id
+			 WHERE d.phone = $1 AND d.birth_date = NULLIF($2, '')::date AND p.status <> 'dead'
+			 ORDER BY p.campaign_id = $3 DESC, p.id LIMIT 16`, r.Phone, r.BirthDate, r.Campaign)
 		res := tx.tx.SendBatch(ctx, &b)
 		defer res.Close()
 		if _, err := res.Exec(); err != nil {
 			return fmt.Errorf("ask for a code: %w", err)
 		}
-		var phoneHour, phoneDay, addressHour int
-		if err := res.QueryRow().Scan(&phoneHour, &phoneDay, &addressHour, &asked.Now); err != nil {
+		var phoneHour, phoneDay, addressHour, addressDay int
+		if err := res.QueryRow().Scan(&phoneHour, &phoneDay, &addressHour, &addressDay, &asked.Now); err != nil {
 			return fmt.Errorf("ask for a code: %w", err)
 		}
 		rows, err := res.Query()
 		type candidate struct {
 			Person int64
 			Name   string
+			Here   bool // on this campaign's list
 		}
 		found, err := many(rows, err, pgx.RowToStructByPos[candidate], "ask for a code")
 		if err != nil {
@@ -89,18 +93,21 @@ func (db *DB) AskCode(ctx context.Context, r CodeRequest, caps CodeCaps, sameNam
 		switch {
 		case caps.PhoneHour > 0 && phoneHour >= caps.PhoneHour, caps.PhoneDay > 0 && phoneDay >= caps.PhoneDay:
 			return &TooManyCodes{"phone"}
-		case caps.AddressHour > 0 && addressHour >= caps.AddressHour:
+		case caps.AddressHour > 0 && addressHour >= caps.AddressHour, caps.AddressDay > 0 && addressDay >= caps.AddressDay:
 			return &TooManyCodes{"address"}
 		}
+		here, alike := false, false
 		for _, c := range found {
-			if !sameName(c.Name) {
-				continue
+			switch {
+			case !sameName(c.Name) || here && !c.Here:
+			case asked.Person != 0:
+				alike = true // two people alike: neither gets in this way
+			default:
+				asked.Person, here = c.Person, c.Here
 			}
-			if asked.Person != 0 {
-				asked.Person = 0 // two people alike: neither gets in this way
-				break
-			}
-			asked.Person = c.Person
+		}
+		if alike {
+			asked.Person = 0
 		}
 		err = tx.tx.QueryRow(ctx, `
 			WITH asked AS (
@@ -144,7 +151,7 @@ func (db *DB) UseCode(ctx context.Context, handle [32]byte, same func(codeHash [
 		var hash []byte
 		err := tx.tx.QueryRow(ctx, `
 			UPDATE sign_in SET attempts = attempts + 1
-			 WHERE handle_hash = $1 AND attempts < 5 AND used_at IS NULL AND expires_at > jebi_now()
+			 WHERE handle_hash = $1 AND way IN ('sms', 'email') AND proxy_id IS NULL AND attempts < 5 AND used_at IS NULL AND expires_at > jebi_now()
 			RETURNING id, campaign_id, COALESCE(person_id, 0), way, code_hash, 5 - attempts`, handle[:]).
 			Scan(&id, &campaign, &person, &way, &hash, &left)
 		if errors.Is(err, pgx.ErrNoRows) {
@@ -171,22 +178,70 @@ func (db *DB) UseCode(ctx context.Context, handle [32]byte, same func(codeHash [
 }
 
 // CodeTries counts, in a campaign's last ten minutes, the attempts at codes
-// and those that did not end in a session.
+// and links, and those that failed.
 func (db *DB) CodeTries(ctx context.Context, campaign int) (tries, failures int, err error) {
 	err = db.pool.QueryRow(ctx, `
-		SELECT COALESCE(sum(attempts), 0), COALESCE(sum(attempts), 0) - count(used_at)
-		  FROM sign_in WHERE campaign_id = $1 AND created_at > jebi_now() - interval '10 minutes'`, campaign).Scan(&tries, &failures)
+		SELECT COALESCE(sum(n), 0), COALESCE(sum(bad), 0) FROM (
+		  SELECT sum(attempts) AS n, sum(attempts) - count(used_at) AS bad
+		    FROM sign_in WHERE campaign_id = $1 AND way IN ('sms', 'email') AND created_at > jebi_now() - interval '10 minutes'
+		   UNION ALL
+		  SELECT count(*), count(*) FILTER (WHERE failed) FROM entry_try WHERE campaign_id = $1 AND at > jebi_now() - interval '10 minutes') x`, campaign).Scan(&tries, &failures)
 	if err != nil {
 		return 0, 0, fmt.Errorf("attempts at codes: %w", err)
 	}
 	return tries, failures, nil
 }
 
+// Alarm tells the officials that codes are being guessed, once an hour of the
+// database's clock however many servers notice it. It answers whether this
+// call told them.
+func (db *DB) Alarm(ctx context.Context, campaign, tries, failures int) (bool, error) {
+	tag, err := db.pool.Exec(ctx, `
+		INSERT INTO message (campaign_id, recipient, event, channel, kind, params, urgent)
+		SELECT $1, 'officials', 'guessing/' || to_char(jebi_now() AT TIME ZONE 'UTC', 'YYYY-MM-DD-HH24'), 'email', 'official',
+		       jsonb_build_object('about', 'guessing', 'attempts', $2::int, 'failures', $3::int), true
+		ON CONFLICT DO NOTHING`, campaign, tries, failures)
+	if err != nil {
+		return false, fmt.Errorf("alarm: %w", err)
+	}
+	return tag.RowsAffected() > 0, nil
+}
+
+// AskedRow is what became of a wish for a code, for who asks by telephone why
+// none came. It holds nothing of what was typed.
+type AskedRow struct {
+	ID       int64
+	At       time.Time
+	Way      string
+	Person   string // key, where the three things were those of one person
+	Attempts int
+	Used     bool
+	Over     bool   // expired
+	Message  string // state of the message with the code: "queued", "sent" …; "" where none was written
+	Error    string // code of its last failure
+}
+
+// Asked finds a wish for a code by its number. The error wraps ErrNotFound.
+func (db *DB) Asked(ctx context.Context, campaign int, id int64) (AskedRow, error) {
+	rows, err := db.pool.Query(ctx, `
+		SELECT s.id, s.created_at, s.way, COALESCE(p.key, ''), s.attempts, s.used_at IS NOT NULL, s.expires_at <= jebi_now(), COALESCE(m.state, ''), COALESCE(m.last_error, '')
+		  FROM sign_in s LEFT JOIN person p ON p.id = s.person_id LEFT JOIN message m ON m.campaign_id = s.campaign_id AND m.event = 'code/' || s.id
+		 WHERE s.campaign_id = $1 AND s.id = $2 AND s.way IN ('sms', 'email')`, campaign, id)
+	return one(rows, err, pgx.RowToStructByPos[AskedRow], "sign-in")
+}
+
+// AskedID is the number of the wish for a code behind a browser's handle. The
+// error wraps ErrNotFound.
+func (db *DB) AskedID(ctx context.Context, handle [32]byte) (int64, error) {
+	rows, err := db.pool.Query(ctx, `SELECT id FROM sign_in WHERE handle_hash = $1`, handle[:])
+	return one(rows, err, pgx.RowTo[int64], "sign-in")
+}
+
 // TextsSince counts the codes that were sent as text messages since a moment.
 func (db *DB) TextsSince(ctx context.Context, campaign int, since time.Time) (int, error) {
 	var n int
 	err := db.pool.QueryRow(ctx, `
-		SELECT count(*) FROM sign_in WHERE campaign_id = $1 AND created_at >= $2 AND way = 'sms' AND person_id IS NOT NULL`, campaign, since).Scan(&n)
+		SELECT count(*) FROM sign_in WHERE campaign_id = $1 AND created_at >= $2 AND way = 'sms' AND (person_id IS NOT NULL OR proxy_id IS NOT NULL)`, campaign, since).Scan(&n)
 	if err != nil {
 		return 0, fmt.Errorf("text messages with codes: %w", err)
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -81,7 +82,9 @@ func (a *app) letters(ctx context.Context, o lettersOptions) error {
 		n, err = a.writeLetters(ctx, db, c, row, o, by)
 	} else {
 		err = db.Try(ctx, func(tx *data.Tx) error {
-			n, err = tx.IssueLetters(ctx, row.ID, o.filter, func(data.LetterRow) ([32]byte, error) { return [32]byte{}, nil }, o.reason, by)
+			n, err = tx.IssueLetters(ctx, row.ID, o.filter, func(p data.LetterRow) (handle, hash [32]byte, err error) {
+				return sha256.Sum256([]byte(p.Key)), hash, nil
+			}, o.reason, by)
 			return err
 		})
 	}
@@ -127,10 +130,10 @@ func (a *app) writeLetters(ctx context.Context, db *data.DB, c *cohort.Campaign,
 				return err
 			}
 			n, err = workbook.WriteLetters(f, book, c.Languages[0], c.Sample, func(yield func(workbook.Letter, error) bool) {
-				_, err := tx.IssueLetters(ctx, row.ID, o.filter, func(p data.LetterRow) ([32]byte, error) {
+				_, err := tx.IssueLetters(ctx, row.ID, o.filter, func(p data.LetterRow) (handle, hash [32]byte, err error) {
 					code, err := cohort.NewLetterCode(rand.Reader)
 					if err != nil {
-						return [32]byte{}, err
+						return handle, hash, err
 					}
 					l := workbook.Letter{Key: p.Key, Name: p.Name, Address: p.Address, Code: cohort.FormatLetterCode(code), Language: p.Language}
 					for _, x := range cohorts {
@@ -139,9 +142,9 @@ func (a *app) writeLetters(ctx context.Context, db *data.DB, c *cohort.Campaign,
 						}
 					}
 					if !yield(l, nil) {
-						return [32]byte{}, stop
+						return handle, hash, stop
 					}
-					return cohort.LetterHash(key, c.Key, p.Key, code), nil
+					return cohort.EntryHandle(key, cohort.WayLetter, c.Key, code), cohort.LetterHash(key, c.Key, p.Key, code), nil
 				}, o.reason, by)
 				if err != nil && !errors.Is(err, stop) {
 					yield(workbook.Letter{}, err)

@@ -14,8 +14,8 @@ import (
 
 type choices = []cohort.Choice
 
-// tries bounds how often a batch begins again because its window was shut
-// while it wrote.
+// tries bounds how often a batch begins again because its window was shut, or
+// somebody joined or left a party of it, while it wrote.
 const tries = 2
 
 // transact saves the batch in one transaction and sets each item's receipt or
@@ -39,7 +39,7 @@ func (s *Service) transact(ctx context.Context, cohortID int, batch []*item) (ma
 			}
 			return err
 		})
-		if !errors.Is(err, data.ErrWindowShut) {
+		if !errors.Is(err, data.ErrWindowShut) && !errors.Is(err, data.ErrPartyChanged) {
 			break
 		}
 	}

@@ -140,7 +140,7 @@ func (s *Service) commit(ctx context.Context, cohortID int, batch []*item) {
 	switch {
 	case err == nil:
 		s.sign(ctx, cohortID, batch)
-	case len(batch) > 1 && (data.RowFault(err) || errors.Is(err, errMissing)):
+	case len(batch) > 1 && (data.RowFault(err) || errors.Is(err, errMissing) || errors.Is(err, data.ErrPartyChanged)):
 		s.commit(ctx, cohortID, batch[:len(batch)/2])
 		s.commit(ctx, cohortID, batch[len(batch)/2:])
 		return
