@@ -4,38 +4,49 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 )
 
-// Draft reads what a person has put together and not submitted: JSON, or nil.
-func (db *DB) Draft(ctx context.Context, campaign int, person int64) ([]byte, error) {
-	var body []byte
-	err := db.pool.QueryRow(ctx, `SELECT body FROM draft WHERE campaign_id = $1 AND person_id = $2`, campaign, person).Scan(&body)
+// Draft reads what a person has put together and not submitted, and when it was
+// kept last: JSON, or nil.
+func (db *DB) Draft(ctx context.Context, campaign int, person int64) (body []byte, kept time.Time, err error) {
+	err = db.pool.QueryRow(ctx, `SELECT body, saved_at FROM draft WHERE campaign_id = $1 AND person_id = $2`, campaign, person).Scan(&body, &kept)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return nil, nil
+		return nil, kept, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("draft of person %d: %w", person, err)
+		return nil, kept, fmt.Errorf("draft of person %d: %w", person, err)
 	}
-	return body, nil
+	return body, kept.UTC(), nil
 }
 
-// KeepDraft stores a draft in place of the one before. A draft changes
-// nothing that counts: it has no audit row.
-func (db *DB) KeepDraft(ctx context.Context, campaign int, person int64, body []byte) error {
-	_, err := db.pool.Exec(ctx, `
-		INSERT INTO draft (campaign_id, person_id, body) VALUES ($1, $2, $3)
-		ON CONFLICT (campaign_id, person_id) DO UPDATE SET body = excluded.body, saved_at = jebi_now()`, campaign, person, body)
+// ErrDraftChanged says that a draft is not any more as its writer read it:
+// another window or device was faster.
+var ErrDraftChanged = errors.New("the draft has changed in the meantime")
+
+// KeepDraft stores a draft in place of the one that was read before (nil:
+// there was none); the error is ErrDraftChanged where another is there. A draft
+// changes nothing that counts: it has no audit row.
+func (db *DB) KeepDraft(ctx context.Context, campaign int, person int64, before, body []byte) error {
+	tag, err := db.pool.Exec(ctx, `
+		INSERT INTO draft AS d (campaign_id, person_id, body) SELECT $1, $2, $4::jsonb
+		 WHERE $3::jsonb IS NULL OR EXISTS (SELECT FROM draft WHERE campaign_id = $1 AND person_id = $2)
+		ON CONFLICT (campaign_id, person_id) DO UPDATE SET body = excluded.body, saved_at = jebi_now() WHERE d.body = $3::jsonb`,
+		campaign, person, before, body)
 	if err != nil {
 		return fmt.Errorf("draft of person %d: %w", person, err)
+	}
+	if tag.RowsAffected() == 0 {
+		return ErrDraftChanged
 	}
 	return nil
 }
 
-// DropDraft forgets a draft.
-func (db *DB) DropDraft(ctx context.Context, campaign int, person int64) error {
-	if _, err := db.pool.Exec(ctx, `DELETE FROM draft WHERE campaign_id = $1 AND person_id = $2`, campaign, person); err != nil {
+// DropDraft forgets a draft, unless it is not any more as it was read.
+func (db *DB) DropDraft(ctx context.Context, campaign int, person int64, body []byte) error {
+	if _, err := db.pool.Exec(ctx, `DELETE FROM draft WHERE campaign_id = $1 AND person_id = $2 AND body = $3::jsonb`, campaign, person, body); err != nil {
 		return fmt.Errorf("draft of person %d: %w", person, err)
 	}
 	return nil

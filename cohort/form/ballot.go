@@ -3,6 +3,7 @@ package form
 import (
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,8 +21,10 @@ type wishView struct {
 	Parts   string
 	Slots   int
 	Flaw    string
+	Help    string // what would mend the flaw
 	First   bool
 	Last    bool
+	Focus   string // the button that was pressed last: "up" or "down"
 }
 
 type ballotPage struct {
@@ -29,11 +32,18 @@ type ballotPage struct {
 	Choices []wishView
 	Mark    string
 	Max     int
-	More    bool // another may be added
-	Answer  bool // she has a ballot that counts, which this would replace
+	More    bool   // another may be added
+	Answer  bool   // she has a ballot that counts, which this would replace
+	Since   string // when that was saved
 	Until   string
 	Stale   bool
 	Party   int
+	Anyhow  string // the district in which everything would do, where she can add that
+	Told    string // what the last step did
+	Lost    *wishView
+	LostAt  string
+	CanKeep bool // there is room for Lost
+	Chance  chanceView
 }
 
 // Next is the number of a further choice.
@@ -45,8 +55,17 @@ func (f *Form) ballot(v *visit) error {
 	if err != nil {
 		return err
 	}
-	if v.URL.Query().Get("stale") != "" {
-		p.Stale = true
+	q := v.URL.Query()
+	p.Stale = q.Get("stale") != ""
+	if n, err := strconv.Atoi(q.Get("moved")); err == nil && n >= 1 && n <= len(p.Choices) {
+		p.Told = p.T("form.ballot.moved", "n", n)
+		w := &p.Choices[n-1]
+		w.Focus = "up"
+		if q.Get("by") == "down" && !w.Last || w.First {
+			w.Focus = "down"
+		}
+	} else if q.Get("removed") != "" {
+		p.Told = p.T("form.ballot.removed")
 	}
 	f.show(v, http.StatusOK, "ballot.html", p)
 	return nil
@@ -66,11 +85,38 @@ func (f *Form) ballotPage(v *visit) (ballotPage, draft, error) {
 	if err != nil {
 		return p, d, err
 	}
-	p.Choices = f.wishViews(v, p.frame, d.choices(ps), d, ps)
+	cs := d.choices(ps)
+	p.Choices = f.wishViews(v, p.frame, cs, d, ps)
 	p.Mark, p.More = d.mark(), len(d.Choices) < p.Max
-	p.Answer = s.Ballot != nil && !s.Ballot.Withdrawn
+	if p.Answer = s.Ballot != nil && !s.Ballot.Withdrawn; p.Answer {
+		p.Since = p.When(s.Ballot.SavedAt)
+	}
 	p.Until = s.Moment
-	return p, d, nil
+	if w, ok := anything(v, ps); ok && p.More && !slices.ContainsFunc(d.Choices, w.same) {
+		p.Anyhow = districtName(p.frame, v.campaign, w.District)
+	}
+	if r := d.Replaced; r != nil {
+		old := draft{Choices: []wish{r.Wish}}
+		p.Lost = &f.wishViews(v, p.frame, old.choices(ps), old, ps)[0]
+		p.Lost.N, p.LostAt, p.CanKeep = r.N, p.When(r.At), p.More
+	}
+	return p, d, f.chances(v, &p, cs, ps)
+}
+
+// anything is the wish for any place, date and time of day in her own
+// district; false where her district is not known or offers nothing.
+func anything(v *visit, ps places) (wish, bool) {
+	w := wish{Kind: "district", District: v.session.District, Dates: slices.Clone(ps.dates), Parts: slices.Clone(ps.parts)}
+	return w, slices.ContainsFunc(ps.districts(v.campaign), func(d cohort.District) bool { return d.Code == w.District })
+}
+
+func districtName(p frame, c *cohort.Campaign, code string) string {
+	for _, d := range c.Districts {
+		if d.Code == code {
+			return p.in(d.Name)
+		}
+	}
+	return code
 }
 
 // wishViews writes choices out as they were named in d and are meant in cs.
@@ -89,7 +135,7 @@ func (f *Form) wishViews(v *visit, p frame, cs []cohort.Choice, d draft, ps plac
 		case len(c.Parts) == 0:
 			view.Flaw = p.T("flaws.no_part")
 		case view.Slots == 0:
-			view.Flaw = p.T("flaws.no_slot")
+			view.Flaw, view.Help = p.T("flaws.no_slot"), ps.help(p, v.campaign, c)
 		}
 		out = append(out, view)
 	}
@@ -100,13 +146,7 @@ func (f *Form) wishViews(v *visit, p frame, cs []cohort.Choice, d draft, ps plac
 func where(p frame, c *cohort.Campaign, w wish, ch cohort.Choice, ps places) (string, []string) {
 	switch w.Kind {
 	case "district":
-		name := w.District
-		for _, d := range c.Districts {
-			if d.Code == w.District {
-				name = p.in(d.Name)
-			}
-		}
-		return p.T("form.where.district", "district", name, "n", len(ch.Clinics)), nil
+		return p.T("form.where.district", "district", districtName(p, c, w.District), "n", len(ch.Clinics)), nil
 	case "near":
 		return p.T("form.where.near", "distance", p.book.Distance(p.Lang, float64(w.Metres)), "n", len(ch.Clinics)), nil
 	}
@@ -172,21 +212,57 @@ func parts(p frame, c *cohort.Campaign, keys []string, ps places) string {
 	return strings.Join(out, ", ")
 }
 
-// changeBallot moves or removes a choice. The button says which: "up:2". A
-// page that shows an older state changes nothing and says so.
+// changeBallot moves, removes or adds a choice. The button says which: "up:2".
+// A page that shows an older state changes nothing and says so.
 func (f *Form) changeBallot(v *visit) error {
-	p, d, err := f.ballotPage(v)
+	s, err := f.mustBeOpen(v)
 	if err != nil {
 		return err
 	}
-	if v.field("mark", 32) != p.Mark {
-		return goTo("/ballot?stale=1")
+	ps, err := f.places(v)
+	if err != nil {
+		return err
 	}
 	act, arg, _ := strings.Cut(v.field("act", 20), ":")
-	n, err := strconv.Atoi(arg)
-	if err != nil || n < 1 || n > len(d.Choices) {
-		return &badForm{fmt.Errorf("no choice %q", arg)}
+	to := "/ballot"
+	_, err = f.edit(v, s.Ballot, func(d *draft) error {
+		if v.field("mark", 32) != d.mark() {
+			return goTo("/ballot?stale=1")
+		}
+		to = "/ballot"
+		switch act {
+		case "anything":
+			w, ok := anything(v, ps)
+			if !ok || slices.ContainsFunc(d.Choices, w.same) || len(d.Choices) >= v.campaign.Rules.MaxChoices {
+				return goTo("/ballot")
+			}
+			d.Choices, d.Replaced = append(d.Choices, w), nil
+			to = "/ballot#choice-" + strconv.Itoa(len(d.Choices))
+			return nil
+		case "both":
+			if d.Replaced != nil && len(d.Choices) < v.campaign.Rules.MaxChoices {
+				d.Choices = append(d.Choices, d.Replaced.Wish)
+				to = "/ballot#choice-" + strconv.Itoa(len(d.Choices))
+			}
+			d.Replaced = nil
+			return nil
+		}
+		n, err := strconv.Atoi(arg)
+		if err != nil || n < 1 || n > len(d.Choices) {
+			return &badForm{fmt.Errorf("no choice %q", arg)}
+		}
+		d.Replaced = nil
+		to = d.move(act, n)
+		return nil
+	})
+	if err != nil {
+		return err
 	}
+	return goTo(to)
+}
+
+// move moves choice n up or down, or removes it, and says which page shows it.
+func (d *draft) move(act string, n int) string {
 	i := n - 1
 	switch {
 	case act == "up" && i > 0:
@@ -197,13 +273,7 @@ func (f *Form) changeBallot(v *visit) error {
 		n++
 	case act == "remove":
 		d.Choices = slices.Delete(d.Choices, i, i+1)
-		n = min(n, len(d.Choices))
+		return "/ballot?removed=1"
 	}
-	if err := f.keep(v, d); err != nil {
-		return err
-	}
-	if n < 1 {
-		return goTo("/ballot")
-	}
-	return goTo("/ballot#choice-" + strconv.Itoa(n))
+	return "/ballot?moved=" + strconv.Itoa(n) + "&by=" + url.QueryEscape(act)
 }

@@ -1,6 +1,7 @@
 package form
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 	"slices"
@@ -22,7 +23,11 @@ type choicePage struct {
 	Kind      string
 	Districts []option
 	Near      []option // radiuses; none where her home is not known
+	Seen      string   // mark of the wish as this page shows it
 	Query     string
+	Sort      string
+	Sorts     []option
+	Map       string       // address of the picture
 	Ticked    []clinicView // chosen, listed first
 	Clinics   []clinicView // the others that match
 	Hidden    int          // further ones that are not listed
@@ -41,14 +46,16 @@ type option struct {
 }
 
 type clinicView struct {
-	Key, Name, Address, Distance, Hours, Kind string
-	On                                        bool
+	N                                                        int // in the list and on the map
+	Key, Name, Address, Distance, Hours, Kind, Demand, Phone string
+	On                                                       bool
+	Second                                                   bool
 }
 
-// number reads which choice a page is about: 1 … at most one past the last.
-func (v *visit) number(d draft) (int, error) {
+// number reads which choice a page is about: 1 … the most that there may be.
+func (v *visit) number() (int, error) {
 	n, err := strconv.Atoi(v.PathValue("n"))
-	if err != nil || n < 1 || n > v.campaign.Rules.MaxChoices || n > len(d.Choices)+1 {
+	if err != nil || n < 1 || n > v.campaign.Rules.MaxChoices {
 		return 0, errNoPage
 	}
 	return n, nil
@@ -64,8 +71,8 @@ func (f *Form) choice(v *visit) error {
 	if err != nil {
 		return err
 	}
-	n, err := v.number(d)
-	if err != nil {
+	n, err := v.number()
+	if err != nil || n > len(d.Choices)+1 {
 		return goTo("/ballot")
 	}
 	w := wish{Kind: "district", District: v.session.District}
@@ -81,11 +88,7 @@ func (f *Form) changeChoice(v *visit) error {
 	if err != nil {
 		return err
 	}
-	d, _, err := f.draftOf(v, s.Ballot)
-	if err != nil {
-		return err
-	}
-	n, err := v.number(d)
+	n, err := v.number()
 	if err != nil {
 		return goTo("/ballot")
 	}
@@ -104,37 +107,35 @@ func (f *Form) changeChoice(v *visit) error {
 		}
 	}
 	w := v.readWish(ps)
-	switch act {
-	case "all_dates":
-		w.Dates = slices.Clone(ps.dates)
-	case "weekdays", "weekend":
-		w.Dates = nil
-		for _, date := range ps.dates {
-			if t, err := time.Parse(time.DateOnly, date); err == nil && (t.Weekday() == time.Saturday || t.Weekday() == time.Sunday) == (act == "weekend") {
-				w.Dates = append(w.Dates, date)
-			}
+	w.Dates = pickDates(act, w.Dates, ps.dates)
+	d, err := f.edit(v, s.Ballot, func(d *draft) error {
+		if n > len(d.Choices)+1 && len(w.Clinics)+len(w.Dates)+len(w.Parts) == 0 {
+			return goTo("/ballot") // nothing is lost
 		}
-	case "no_dates":
-		w.Dates = nil
-	}
-	if n > len(d.Choices) {
-		d.Choices = append(d.Choices, w)
-	} else {
-		d.Choices[n-1] = w
-	}
-	if err := f.keep(v, d); err != nil {
+		if n = d.put(n, v.field("seen", 32), w, v.campaign.Rules.MaxChoices); n == 0 {
+			return goTo("/ballot?stale=1")
+		}
+		return nil
+	})
+	if err != nil {
 		return err
 	}
 	here := "/ballot/choice/" + strconv.Itoa(n)
 	switch act {
-	case "search":
-		q := v.field("q", 60)
-		if q == "" {
-			return goTo(here + "#clinics")
+	case "search", "more":
+		q := url.Values{}
+		for _, name := range []string{"q", "sort"} {
+			if x := v.field(name, 60); x != "" {
+				q.Set(name, x)
+			}
 		}
-		return goTo(here + "?" + url.Values{"q": {q}}.Encode() + "#clinics")
-	case "more":
-		return goTo(here + "?" + url.Values{"q": {v.field("q", 60)}, "all": {"1"}}.Encode() + "#clinics")
+		if act == "more" {
+			q.Set("all", "1")
+		}
+		if len(q) > 0 {
+			here += "?" + q.Encode()
+		}
+		return goTo(here + "#clinics")
 	case "all_dates", "no_dates", "weekdays", "weekend":
 		return goTo(here + "#dates")
 	}
@@ -146,6 +147,26 @@ func (f *Form) changeChoice(v *visit) error {
 		return f.showChoice(v, d, n, w, http.StatusUnprocessableEntity, flaws)
 	}
 	return goTo("/ballot")
+}
+
+// pickDates is what the buttons below the dates do with those ticked.
+func pickDates(act string, ticked, all []string) []string {
+	switch act {
+	case "all_dates":
+		return slices.Clone(all)
+	case "no_dates":
+		return nil
+	case "weekdays", "weekend":
+		var some []string
+		for _, date := range all {
+			t, err := time.Parse(time.DateOnly, date)
+			if err == nil && (t.Weekday() == time.Saturday || t.Weekday() == time.Sunday) == (act == "weekend") {
+				some = append(some, date)
+			}
+		}
+		return some
+	}
+	return ticked
 }
 
 // readWish takes what a page of ours can send and drops everything else.
@@ -193,7 +214,10 @@ func (f *Form) showChoice(v *visit, d draft, n int, w wish, status int, flaws []
 	}
 	p := choicePage{
 		frame: f.frame(v, "form.choice.title"), N: n, Of: v.campaign.Rules.MaxChoices, New: n > len(d.Choices), Kind: w.Kind,
-		Home: v.session.Lat != nil,
+		Home: ps.home != nil, Seen: newMark,
+	}
+	if !p.New {
+		p.Seen = markOf(d.Choices[n-1])
 	}
 	p.Title = p.T("form.choice.title.n", "n", n)
 	for _, x := range ps.districts(v.campaign) {
@@ -241,38 +265,89 @@ func (f *Form) showChoice(v *visit, d draft, n int, w wish, status int, flaws []
 		}
 	}
 	p.Problems = flawProblems(p.frame, flaws, ps, false)
+	for i, fl := range flaws {
+		if fl.Code == "no_slot" {
+			p.Problems[i].Text += " " + ps.help(p.frame, v.campaign, w.choice(ps))
+		}
+	}
 	f.show(v, status, "choice.html", p)
 	return nil
 }
 
 // listClinics fills in the clinics: those ticked, then those that match the
-// search, nearest first.
+// search, in the order that was asked for. What was searched for is in the
+// address; where she lives is not.
 func (f *Form) listClinics(v *visit, p *choicePage, ps places, w wish) {
 	q := v.URL.Query()
 	p.Query, p.All = strings.TrimSpace(q.Get("q")), q.Get("all") != ""
 	if len(p.Query) > 200 {
 		p.Query = ""
 	}
+	sorts := []string{"near", "name", "asked"}
+	if !p.Home {
+		sorts = sorts[1:]
+	}
+	if ps.asked == nil {
+		sorts = sorts[:len(sorts)-1]
+	}
+	p.Sort = sorts[0]
+	if slices.Contains(sorts, q.Get("sort")) {
+		p.Sort = q.Get("sort")
+	}
+	for _, s := range sorts {
+		p.Sorts = append(p.Sorts, option{Value: s, Text: p.T("form.sort." + s), On: s == p.Sort})
+	}
+	ticked, others := ps.listed(v.campaign, p.Query, p.Sort, w)
+	if !p.All && len(others) > firstClinics {
+		p.Hidden = len(others) - firstClinics
+		others = others[:firstClinics]
+	}
+	for i, k := range slices.Concat(ticked, others) {
+		view := p.clinicView(k)
+		view.N, view.Demand = i+1, ps.demand(p.frame, k.Key)
+		if view.On = i < len(ticked); view.On {
+			p.Ticked = append(p.Ticked, view)
+		} else {
+			p.Clinics = append(p.Clinics, view)
+		}
+	}
+	shown := url.Values{"q": {p.Query}, "sort": {p.Sort}}
+	if p.All {
+		shown.Set("all", "1")
+	}
+	p.Map = "/ballot/choice/" + strconv.Itoa(p.N) + "/map.svg?" + shown.Encode()
+}
+
+// listed gives the clinics that are ticked, and the others that match what
+// was searched for, both sorted.
+func (p places) listed(c *cohort.Campaign, query, sort string, w wish) (ticked, others []place) {
 	names := map[string]string{}
-	for _, d := range v.campaign.Districts {
+	for _, d := range c.Districts {
 		for _, s := range d.Name {
 			names[d.Code] += " " + s
 		}
 	}
-	words := strings.Fields(plainSearch(p.Query))
-	for _, k := range ps.clinics {
-		view := p.clinicView(k)
-		view.On = slices.Contains(w.Clinics, k.Key)
+	words := strings.Fields(plainSearch(query))
+	for _, k := range p.clinics { // nearest first
 		switch {
-		case view.On:
-			p.Ticked = append(p.Ticked, view)
-		case !k.matches(words, names[k.District]):
-		case !p.All && len(p.Clinics) >= firstClinics:
-			p.Hidden++
-		default:
-			p.Clinics = append(p.Clinics, view)
+		case slices.Contains(w.Clinics, k.Key):
+			ticked = append(ticked, k)
+		case k.matches(words, names[k.District]):
+			others = append(others, k)
 		}
 	}
+	for _, list := range [][]place{ticked, others} {
+		slices.SortStableFunc(list, func(a, b place) int {
+			switch sort {
+			case "name":
+				return cmp.Compare(a.Name, b.Name)
+			case "asked":
+				return cmp.Compare(p.asked[a.Key], p.asked[b.Key])
+			}
+			return 0
+		})
+	}
+	return ticked, others
 }
 
 // clinicView is a clinic as it is listed.

@@ -52,6 +52,9 @@ func (f *Form) fail(v *visit, err error) {
 		f.notNow(v)
 	case errors.Is(err, intake.ErrBusy), errors.Is(err, context.DeadlineExceeded):
 		f.busy(v)
+	case errors.Is(err, ErrPreparing):
+		v.w.Header().Set("Retry-After", "30")
+		f.failPage(v, http.StatusServiceUnavailable, "preparing", nil, "/why", "form.why.back")
 	case errors.As(err, &caps):
 		v.w.Header().Set("Retry-After", "3600")
 		f.failPage(v, http.StatusTooManyRequests, "caps_"+caps.Cap, nil, "/help", "form.nav.help")

@@ -40,6 +40,11 @@ type Config struct {
 	// Files opens the public folder of a draw's bundle. Its error wraps
 	// data.ErrNotFound before there is one.
 	Files func(ctx context.Context, drawID string) (fs.FS, error)
+	// Explain says why a person got what she got, in a language; nil: pages explain nothing.
+	Explain func(ctx context.Context, person int64, c *cohort.Campaign, lang string) (Explained, error)
+	// Proof makes the file with which she can check it (receipt-N.json); nil: there is none to download. Its
+	// error wraps ErrPreparing where it takes a while.
+	Proof func(ctx context.Context, person int64, c *cohort.Campaign) ([]byte, error)
 	// Now is the machine's clock, for the log's durations and the deadlines of
 	// downloads; no rule looks at it. Nil: neither is there.
 	Now func() time.Time
@@ -65,6 +70,8 @@ type Form struct {
 	Config
 	pages   pages
 	clinics clinicShelf
+	odds    oddsShelf
+	gzip    squeezers
 	texts   textBudget
 	alarm   codeAlarm
 	movable bool

@@ -30,7 +30,7 @@ func TestWholePath(t *testing.T) {
 	}
 
 	b.get("/ballot")
-	b.wants(200, "/ballot", "저장된 신청을 고치고 있습니다")
+	b.wants(200, "/ballot", "제출한 신청을 고치고 있습니다")
 	b.get("/ballot/choice/2")
 	keys := clinicKeys(b.last.body)
 	b.post("/ballot/choice/2", "act", "save", "kind", "clinics", "clinics", keys[2], "dates", "2021-07-29", "dates", "2021-07-30", "parts", "am", "parts", "pm")
@@ -38,7 +38,7 @@ func TestWholePath(t *testing.T) {
 	b.post("/ballot", "mark", b.mark(), "act", "up:2")
 	b.wants(200, "/ballot")
 	b.get("/review")
-	b.wants(200, "/review", "전에 저장한 신청을 대신합니다")
+	b.wants(200, "/review", "7월 14일(수) 오전 10시에 제출한 신청을 이것으로 바꿉니다")
 	b.post("/review", "mark", b.mark())
 	b.wants(200, "/receipt", "2번째 판")
 	saved, err := cohort.ParseBallot(w.ballot("P1").Bytes)
@@ -101,7 +101,11 @@ func TestOutsideTheWindow(t *testing.T) {
 		b := w.signedIn()
 		b.get("/ballot")
 		b.wants(403, "/ballot", "7월 14일(수) 오전 9시부터 7월 16일(금) 오후 6시까지")
-		if err := w.db.KeepDraft(t.Context(), w.id, w.person("P1"), []byte(draft)); err != nil {
+		before, _, err := w.db.Draft(t.Context(), w.id, w.person("P1"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.db.KeepDraft(t.Context(), w.id, w.person("P1"), before, []byte(draft)); err != nil {
 			t.Fatal(err)
 		}
 		for path, form := range forms {
@@ -242,7 +246,7 @@ func TestSearch(t *testing.T) {
 	b.wants(200, "/ballot/choice/1")
 	b.post("/ballot/choice/1", "act", "save", "kind", "clinics", "clinics", keys[0], "clinics", "NOSUCH", "dates", "2021-07-31", "dates", "2030-01-01", "parts", "am", "parts", "night")
 	b.wants(200, "/ballot")
-	body, err := w.db.Draft(t.Context(), w.id, w.person("P1"))
+	body, _, err := w.db.Draft(t.Context(), w.id, w.person("P1"))
 	if err != nil || strings.Contains(string(body), "NOSUCH") || strings.Contains(string(body), "2030") || strings.Contains(string(body), "night") {
 		t.Errorf("draft %s %v", body, err)
 	}
@@ -250,7 +254,7 @@ func TestSearch(t *testing.T) {
 
 // The result, and what can be done with it.
 func TestResult(t *testing.T) {
-	w := newTown(t)
+	w := newTown(t, explained)
 	b := w.signedIn()
 	b.answer()
 	b.get("/result")
@@ -260,7 +264,7 @@ func TestResult(t *testing.T) {
 	b = w.signedIn()
 	b.wants(200, "/window", "결과가 나왔습니다")
 	b.get("/result")
-	b.wants(200, "/result", "접종 자리가 정해졌습니다", "2021년 7월 26일(월)", "7월 21일(수) 오후 6시까지 수락", "9장 가운데 3번째", "1순위 희망에서 자리를 받았습니다")
+	b.wants(200, "/result", "접종 자리가 정해졌습니다", "2021년 7월 26일(월)", "7월 21일(수) 오후 6시까지 수락", "9장 가운데 3번째", "까닭 보기와 확인하기", "달력에 넣기")
 	b.get("/result/decline")
 	b.wants(200, "/result/decline", "이 자리를 거절할까요?")
 	b.post("/result/accept")

@@ -26,6 +26,9 @@ type pages struct {
 	version string // of the static files, part of their address
 }
 
+// staticFiles are the files that pages ask for.
+func staticFiles() []string { return []string{"icon.svg", "session.js", "style.css"} }
+
 func readPages() (pages, error) {
 	ps := pages{byName: map[string]*template.Template{}}
 	names, err := fs.Glob(templates, "templates/*.html")
@@ -44,7 +47,7 @@ func readPages() (pages, error) {
 		ps.byName[base] = t
 	}
 	sum := sha256.New()
-	for _, n := range []string{"style.css", "icon.svg"} {
+	for _, n := range staticFiles() {
 		b, err := fs.ReadFile(static, "static/"+n)
 		if err != nil {
 			return ps, fmt.Errorf("form: %w", err)
@@ -71,6 +74,7 @@ type frame struct {
 	Static      string
 	SignedIn    bool
 	Ends        string    // when the session ends if nothing is done
+	EndsIn      int       // in how many seconds that is
 	Problems    []problem // the summary of errors
 	CentrePhone string
 	CentreHours string
@@ -154,6 +158,7 @@ func (f *Form) frame(v *visit, title string) frame {
 	if s := v.session; s != nil {
 		p.SignedIn = true
 		p.Ends = p.book.Clock(p.Lang, s.ExpiresAt.In(zoneOr(p.zone())))
+		p.EndsIn = max(0, int(s.ExpiresAt.Sub(s.Now)/time.Second))
 	}
 	if f.movable && v.campaign != nil {
 		if now, err := f.DB.Now(v.Context()); err == nil {
@@ -188,8 +193,13 @@ func (f *Form) show(v *visit, status int, name string, page any) {
 	h := v.w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Language", v.lang)
-	h.Set("Vary", "Accept-Language, Cookie")
-	h.Set("Content-Length", strconv.Itoa(b.Len()))
+	h.Set("Vary", "Accept-Encoding, Accept-Language, Cookie")
+	body := b.Bytes()
+	if squeezed, ok := f.squeeze(v.Request, body); ok {
+		h.Set("Content-Encoding", "gzip")
+		body = squeezed
+	}
+	h.Set("Content-Length", strconv.Itoa(len(body)))
 	v.w.WriteHeader(status)
-	v.w.Write(b.Bytes())
+	v.w.Write(body)
 }

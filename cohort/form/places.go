@@ -22,7 +22,21 @@ type places struct {
 	parts   []string
 	offered cohort.Offered
 	sites   []cohort.Site
-	home    *[2]float64 // nil: not known
+	home    *[2]float64        // nil: not known
+	asked   map[string]float64 // requests per seat of each clinic, by the newest trial draws; nil: none yet
+}
+
+// demand says how many ask for each seat of a clinic, or "" where that is not
+// known.
+func (p places) demand(f frame, clinic string) string {
+	if p.asked == nil {
+		return ""
+	}
+	x, ok := p.asked[clinic]
+	if !ok {
+		return f.T("form.demand.few")
+	}
+	return f.T("form.demand", "n", perSeat(x))
 }
 
 // place is a clinic with its distance from the person's home.
@@ -74,6 +88,16 @@ func (f *Form) places(v *visit) (places, error) {
 		}
 		p.clinics = append(p.clinics, k)
 		p.sites = append(p.sites, cohort.Site{Key: c.Key, District: c.District, Lat: c.Lat, Lon: c.Lon})
+	}
+	odds, known, err := f.oddsOf(v.Context(), v.session.Cohort, v.session.Now)
+	if err != nil {
+		return places{}, err
+	}
+	if known {
+		p.asked = make(map[string]float64, len(odds.Odds.Clinics))
+		for key, share := range odds.Odds.Clinics {
+			p.asked[key] = share.PerSeat()
+		}
 	}
 	slices.SortStableFunc(p.clinics, func(a, b place) int {
 		return cmp.Or(cmp.Compare(a.metres, b.metres), cmp.Compare(a.Name, b.Name))
@@ -137,6 +161,38 @@ func (p places) slots(c cohort.Choice) int {
 		}
 	}
 	return n
+}
+
+// help says what a choice that covers no slot could be changed to: the dates
+// at the chosen times of day, else the times of day at the chosen dates, else
+// the dates on which the chosen places have seats at all.
+func (p places) help(f frame, c *cohort.Campaign, ch cohort.Choice) string {
+	at := func(ds, parts []string) bool {
+		return p.slots(cohort.Choice{Clinics: ch.Clinics, Dates: ds, Parts: parts}) > 0
+	}
+	var ds, times, all []string
+	for _, d := range p.dates {
+		if at([]string{d}, ch.Parts) {
+			ds = append(ds, d)
+		}
+		if at([]string{d}, p.parts) {
+			all = append(all, d)
+		}
+	}
+	for _, part := range p.parts {
+		if at(ch.Dates, []string{part}) {
+			times = append(times, part)
+		}
+	}
+	switch {
+	case len(ds) > 0:
+		return f.T("form.help_slot.dates", "dates", dates(f, ds, p))
+	case len(times) > 0:
+		return f.T("form.help_slot.parts", "parts", parts(f, c, times, p))
+	case len(all) > 0:
+		return f.T("form.help_slot.all", "dates", dates(f, all, p))
+	}
+	return f.T("form.help_slot.none")
 }
 
 // districts lists the campaign's districts that have clinics to choose.

@@ -32,9 +32,12 @@ type resultPage struct {
 	Reference string
 	CanAccept bool
 	CanCancel bool
-	Why       []string // in words: rank, and what became of each choice
-	Left      string   // why she is off the waitlist
-	Done      string   // what she has just done
+	Rank      string // of how many, in words; "" before the draw
+	Explained bool   // there is a page that says why
+	Calendar  string // what the calendar file does: "add", "change", "remove" or ""
+	Ahead     string // tickets before hers on the waitlist
+	Left      string // why she is off the waitlist
+	Done      string // what she has just done
 	Draw      string
 }
 
@@ -80,14 +83,28 @@ func (f *Form) resultPage(v *visit) (resultPage, data.ResultRow, error) {
 	}
 	if r.Offer != nil {
 		p.Offer, p.OfferID, p.Deadline = p.placeView(r.Offer.Place), r.Offer.ID, p.When(r.Offer.Deadline)
+		if r.Offer.Second != nil {
+			p.Second = p.placeView(*r.Offer.Second)
+		}
 	}
 	if r.Why != "" {
 		p.Left = p.T("form.result.off." + r.Why)
 	}
 	if r.Rank > 0 {
-		if p.Why, err = f.why(v, p.frame, r); err != nil {
-			return p, r, err
+		p.Rank = p.T("form.why.rank", "rank", p.Number(r.Rank), "all", p.Number(r.Tickets))
+		p.Explained = f.hasWhy(r)
+	}
+	switch {
+	case p.State == "waiting":
+		p.Ahead = p.T("form.result.ahead", "n", p.Number(r.Ahead))
+	case p.Place == nil:
+	case p.State == "assigned", p.State == "confirmed":
+		p.Calendar = "add"
+		if r.Origin == "move" {
+			p.Calendar = "change"
 		}
+	default:
+		p.Calendar = "remove"
 	}
 	return p, r, nil
 }
@@ -100,67 +117,6 @@ func (p frame) placeView(s data.Place) *placeView {
 	at := s.Starts.In(zoneOr(p.zone()))
 	out.Day, out.Time = p.book.FullDate(p.Lang, at), p.book.Clock(p.Lang, at)
 	return out
-}
-
-// why says in words what the draw did with her ticket: where it came, and how
-// far the places of each choice went.
-func (f *Form) why(v *visit, p frame, r data.ResultRow) ([]string, error) {
-	out := []string{p.T("form.why.rank", "rank", p.Number(r.Rank), "all", p.Number(r.Tickets))}
-	if r.Size > 1 {
-		out = append(out, p.T("form.why.party", "n", r.Size))
-	}
-	row, err := f.DB.Ballot(v.Context(), v.row.ID, v.session.Person)
-	if errors.Is(err, data.ErrNotFound) {
-		return out, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	b, err := cohort.ParseBallot(row.Bytes)
-	if err != nil {
-		return nil, err
-	}
-	var slots []data.SlotRow
-	var cuts map[int64]int
-	err = f.DB.ReadTx(v.Context(), func(tx *data.Tx) error {
-		var err error
-		if slots, err = tx.Slots(v.Context(), r.Cohort); err != nil {
-			return err
-		}
-		cuts, err = tx.CutOffsFor(v.Context(), r.Cohort, r.Size, 1, "")
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	for i, c := range b.Choices {
-		listed, open, reached := 0, 0, 0
-		for _, s := range slots {
-			if s.Position == nil || s.Drawn == nil || *s.Drawn == 0 || s.Second || !c.Allows(s.ClinicKey, s.Date, s.Part) {
-				continue
-			}
-			listed++
-			cut, full := cuts[s.ID]
-			if !full || r.Rank < cut {
-				open++
-			} else {
-				reached = max(reached, cut)
-			}
-		}
-		key := "form.why.full"
-		switch {
-		case r.Origin == "draw" && i+1 == r.Choice:
-			key = "form.why.got"
-		case r.Origin == "draw" && r.Choice > 0 && i+1 > r.Choice:
-			key = "form.why.unneeded"
-		case listed == 0:
-			key = "form.why.none"
-		case open > 0:
-			key = "form.why.open"
-		}
-		out = append(out, p.T(key, "n", i+1, "slots", p.Number(listed), "rank", p.Number(r.Rank), "reached", p.Number(reached)))
-	}
-	return out, nil
 }
 
 type askPage struct {

@@ -1,9 +1,11 @@
 package form
 
 import (
+	"bytes"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 
 	"jebi/cohort"
@@ -50,7 +52,7 @@ func (f *Form) submit(v *visit) error {
 	if err != nil {
 		return err
 	}
-	d, _, err := f.draftOf(v, s.Ballot)
+	d, kept, err := f.draftOf(v, s.Ballot)
 	if err != nil {
 		return err
 	}
@@ -60,6 +62,9 @@ func (f *Form) submit(v *visit) error {
 	ps, err := f.places(v)
 	if err != nil {
 		return err
+	}
+	if !kept && f.saved(v, s.Ballot, d, ps) {
+		return goTo("/receipt") // pressed twice: what she submits is saved already
 	}
 	_, err = f.Intake.Save(v.Context(), intake.Request{
 		Campaign: v.campaign, Person: v.session.Person, Cohort: v.session.Cohort, Choices: d.choices(ps),
@@ -72,10 +77,26 @@ func (f *Form) submit(v *visit) error {
 	if err != nil {
 		return err
 	}
-	if err := f.DB.DropDraft(v.Context(), v.row.ID, v.session.Person); err != nil {
-		f.Log.Warn("a draft stays", "error", err.Error()) // the ballot is saved; the draft equals it
+	if kept { // one that was changed elsewhere since stays
+		if err := f.DB.DropDraft(v.Context(), v.row.ID, v.session.Person, d.read); err != nil {
+			f.Log.Warn("a draft stays", "error", err.Error()) // the ballot is saved; the draft equals it
+		}
 	}
 	return goTo("/receipt")
+}
+
+// saved says whether the draft says exactly what her ballot says already.
+func (f *Form) saved(v *visit, b *data.BallotRow, d draft, ps places) bool {
+	if b == nil || b.Withdrawn || b.Party != v.session.Party {
+		return false
+	}
+	was, err := cohort.ParseBallot(b.Bytes)
+	if err != nil {
+		return false
+	}
+	now := cohort.Ballot{Draw: was.Draw, Person: was.Person, Party: was.Party, Choices: d.choices(ps)}
+	now.Normalize(v.campaign.DayParts)
+	return bytes.Equal(now.Encode(), b.Bytes)
 }
 
 type receiptPage struct {
@@ -92,6 +113,10 @@ type receiptPage struct {
 	Draw      string
 	Commit    string
 	Salt      string
+	Replaced  string // when what it replaced was saved
+	Signature string
+	Ways      data.Channels
+	Told      string // what was just sent
 }
 
 // receipt shows the ballot as it stands saved.
@@ -129,11 +154,65 @@ func (f *Form) receipt(v *visit) error {
 		}
 		p.Party = len(ms)
 	}
+	before, err := f.DB.SavedBefore(v.Context(), v.session.Person, s.Ballot.Revision)
+	if err != nil {
+		return err
+	}
+	if !before.IsZero() {
+		p.Replaced = p.When(before)
+	}
+	signed, err := f.Intake.Signed(v.Context(), *s.Ballot)
+	if err != nil {
+		return err
+	}
+	if signed != nil {
+		p.Signature = hex.EncodeToString(signed.Signature)
+	}
+	if p.Ways, err = f.DB.Channels(v.Context(), v.session.Person); err != nil {
+		return err
+	}
+	switch v.URL.Query().Get("sent") {
+	case data.ByEmail, data.BySMS:
+		p.Told = p.T("form.receipt.sent." + v.URL.Query().Get("sent"))
+	case "often":
+		p.Told = p.T("form.receipt.sent.often")
+	}
 	f.show(v, http.StatusOK, "receipt.html", p)
 	return nil
 }
 
-// receiptFile is what opens the commitment later, for her to keep.
+// receiptsADay is how many receipts are sent to one person by one channel.
+const receiptsADay = 5
+
+// sendReceipt sends the receipt number to the person's own address or phone.
+func (f *Form) sendReceipt(v *visit) error {
+	s, err := f.standing(v)
+	if err != nil {
+		return err
+	}
+	if s.Ballot == nil || s.Ballot.Withdrawn {
+		return goTo("/window")
+	}
+	way := v.field("way", 10)
+	ways, err := f.DB.Channels(v.Context(), v.session.Person)
+	if err != nil {
+		return err
+	}
+	if !(way == data.ByEmail && ways.Email) && !(way == data.BySMS && ways.SMS) {
+		return &badForm{fmt.Errorf("no way %q", way)}
+	}
+	err = f.DB.TellReceipt(v.Context(), v.row.ID, v.session.Person, s.Ballot.Revision, way, receiptsADay)
+	if errors.Is(err, data.ErrToldOften) {
+		return goTo("/receipt?sent=often")
+	}
+	if err != nil {
+		return err
+	}
+	return goTo("/receipt?sent=" + way)
+}
+
+// receiptFile is what opens the commitment later, for her to keep, with the
+// operator's signature.
 func (f *Form) receiptFile(v *visit) error {
 	b, err := f.DB.Ballot(v.Context(), v.row.ID, v.session.Person)
 	if err != nil {
@@ -143,10 +222,18 @@ func (f *Form) receiptFile(v *visit) error {
 	if err != nil {
 		return err
 	}
-	out, err := json.MarshalIndent(map[string]any{
+	signed, err := f.Intake.Signed(v.Context(), b)
+	if err != nil {
+		return err
+	}
+	file := map[string]any{
 		"sample": v.campaign.Sample, "draw_id": parsed.Draw, "person": parsed.Person, "number": cohort.ReceiptNumber(b.Commit), "revision": b.Revision,
 		"saved_at": b.SavedAt, "withdrawn": b.Withdrawn, "ballot": hex.EncodeToString(b.Bytes), "salt": hex.EncodeToString(b.Salt[:]), "commit": hex.EncodeToString(b.Commit[:]),
-	}, "", "  ")
+	}
+	if signed != nil {
+		file["save"] = signed
+	}
+	out, err := json.MarshalIndent(file, "", "  ")
 	if err != nil {
 		return err
 	}

@@ -54,19 +54,25 @@ func (f *Form) routes() http.Handler {
 	private("GET /notice", f.notice)
 	private("POST /notice", f.consent)
 	private("GET /window", f.window)
+	private("GET /stay", f.stay)
 	private("GET /ballot", f.ballot)
 	private("POST /ballot", f.changeBallot)
 	private("GET /ballot/choice/{n}", f.choice)
 	private("POST /ballot/choice/{n}", f.changeChoice)
+	private("GET /ballot/choice/{n}/map.svg", f.placeMap)
 	private("GET /review", f.review)
 	private("POST /review", f.submit)
 	private("GET /receipt", f.receipt)
 	private("GET /receipt.json", f.receiptFile)
+	private("POST /receipt", f.sendReceipt)
 	private("GET /withdraw", f.withdraw)
 	private("POST /withdraw", f.doWithdraw)
 	private("GET /result", f.result)
+	private("GET /result.ics", f.calendar)
 	private("GET /result/{act}", f.askResult)
 	private("POST /result/{act}", f.doResult)
+	private("GET /why", f.why)
+	private("GET /proof.json", f.proof)
 
 	public("GET /board", f.board)
 	public("GET /board/{id}", f.boardRecord)
@@ -92,7 +98,7 @@ func (f *Form) outer(next http.Handler) http.Handler {
 		}
 		seen := &statusWriter{ResponseWriter: w}
 		h := w.Header()
-		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
+		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "same-origin")
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
@@ -229,11 +235,18 @@ func (f *Form) static(w http.ResponseWriter, r *http.Request) {
 	}
 	h := w.Header()
 	h.Set("Cache-Control", "public, max-age=31536000, immutable")
+	h.Set("Vary", "Accept-Encoding")
 	switch {
+	case strings.HasSuffix(name, ".js"):
+		h.Set("Content-Type", "text/javascript; charset=utf-8")
 	case strings.HasSuffix(name, ".css"):
 		h.Set("Content-Type", "text/css; charset=utf-8")
 	case strings.HasSuffix(name, ".svg"):
 		h.Set("Content-Type", "image/svg+xml")
+	}
+	if squeezed, ok := f.squeeze(r, b); ok {
+		h.Set("Content-Encoding", "gzip")
+		b = squeezed
 	}
 	w.Write(b)
 }

@@ -2,6 +2,7 @@ package form
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -77,30 +78,56 @@ func TestParty(t *testing.T) {
 	b.wants(200, "/window")
 }
 
-// Why she waits: each choice with how far its places went.
+// explained is a form whose Explain answers what a draw would: the real one is
+// cycle's, and is under test there and in cmd.
+func explained(c *Config) {
+	c.Explain = func(_ context.Context, _ int64, c *cohort.Campaign, lang string) (Explained, error) {
+		return Explained{
+			Lines: []string{c.Name.In(lang) + ": 700 of 700"},
+			Choices: []ExplainedChoice{
+				{1, []ExplainedSlot{{"A1100076/2021-07-26/0900/Pfizer", 20, 412}, {"A1100076/2021-07-26/1000/Pfizer", 4, 409}, {"gone/2021-07-26/1000/Pfizer", 5, 3}}, false},
+				{2, []ExplainedSlot{{"A1100047/2021-07-27/1100/Pfizer", 20, 0}, {"A1100047/2021-07-27/1500/Pfizer", 20, 690}}, true},
+				{3, nil, false},
+			},
+		}, nil
+	}
+	c.Proof = func(context.Context, int64, *cohort.Campaign) ([]byte, error) { return []byte("{}\n"), nil }
+}
+
+// Why she waits: the words, how far the places of each choice went, and her
+// proof.
 func TestWhy(t *testing.T) {
-	w := newTown(t)
+	preparing := false
+	w := newTown(t, explained, func(c *Config) {
+		give := c.Proof
+		c.Proof = func(ctx context.Context, person int64, x *cohort.Campaign) ([]byte, error) {
+			if preparing {
+				return nil, fmt.Errorf("proof: %w", ErrPreparing)
+			}
+			return give(ctx, person, x)
+		}
+	})
 	b := w.signedIn()
-	b.post("/ballot/choice/1", "act", "save", "kind", "near", "metres", "2000", "dates", "2021-07-26", "parts", "am")
-	b.post("/ballot/choice/2", "act", "save", "kind", "district", "district", "1162010200", "dates", "2021-07-27", "dates", "2021-07-30", "parts", "pm")
-	b.get("/review")
-	b.wants(200, "/review", "집에서 2km 안 어디든지", "7월 27일(화), 7월 30일(금)")
-	b.post("/review", "mark", b.mark())
-	b.get("/ballot") // read back from what was saved
-	b.wants(200, "/ballot", "집에서 2km 안 어디든지")
-	w.exec(`UPDATE @slot SET drawn_seats = seats, position = id WHERE cohort_id = 1`)
-	w.exec(`UPDATE @cohort SET state = 'closed' WHERE id = 1`)
-	w.exec(`UPDATE @cohort SET state = 'frozen' WHERE id = 1`)
-	w.exec(`INSERT INTO @ticket (cohort_id, rank, entity, size, weight, ticket, choice) VALUES (1, 700, decode(repeat('01', 16), 'hex'), 1, 1, sha256('t'), 0)`)
-	w.exec(`INSERT INTO @ticket_member (cohort_id, person_id, rank) VALUES (1, $1, 700)`, w.person("P1"))
-	w.exec(`INSERT INTO @waiting (cohort_id, rank) VALUES (1, 700)`)
-	w.exec(`INSERT INTO @cut_off (cohort_id, slot_id, size, doses, pool, rank) SELECT 1, id, 1, 1, '', 412 FROM @slot WHERE cohort_id = 1 AND date = '2021-07-26'`)
-	w.exec(`UPDATE @cohort SET state = 'drawn' WHERE id = 1`)
-	w.exec(`UPDATE @cohort SET state = 'published' WHERE id = 1`)
+	b.answer()
+	for _, path := range []string{"/why", "/proof.json", "/result.ics"} { // before the result there is none
+		b.get(path)
+		b.wants(200, "/result", "결과를 기다리는 중입니다")
+	}
+	w.waiting(w.person("P1"))
 	w.at(w.campaign.Cohorts[0].PublishAt.Add(time.Hour))
 	b = w.signedIn()
 	b.get("/result")
-	b.wants(200, "/result", "700장 가운데 700번째", "1순위 희망: 해당하는 시간", "412번째 이전에 찼습니다", "2순위 희망: 해당하는 시간", "아직 자리가 있는 곳이 있었습니다")
+	b.wants(200, "/result", "1장 가운데 1번째", "대기자 명단에서 앞에 0장이 있습니다")
+	b.get("/why")
+	b.wants(200, "/why", "700 of 700", "강남힐병원 24 409–412", "gone 5 3", "강남고려병원 40 690 (1개 시간은 끝까지 차지 않음)", "이 희망으로 자리를 받았습니다", "해당하는 추첨 자리가 없었습니다",
+		"python3 verify.py gwanak-2021-1962-66 receipt-1.json")
+	if p := b.get("/proof.json"); p.body != "{}\n" || p.header.Get("Content-Disposition") != "attachment; filename=receipt-1.json" {
+		t.Errorf("proof: %q %v", p.body, p.header)
+	}
+	preparing = true
+	if p := b.get("/proof.json"); p.status != 503 || p.header.Get("Retry-After") == "" {
+		t.Errorf("proof that is being made ready: %d", p.status)
+	}
 	b.get("/result/leave")
 	b.wants(200, "/result/leave", "대기자 명단에서 빠질까요?")
 	b.post("/result/leave")

@@ -20,7 +20,7 @@ func pageTypes() map[string]any {
 	return map[string]any{
 		"ask.html": askPage{}, "ballot.html": ballotPage{}, "board.html": boardPage{}, "choice.html": choicePage{}, "code.html": codePage{}, "draw.html": drawPage{},
 		"failure.html": failurePage{}, "help.html": textPage{}, "how.html": textPage{}, "notice.html": noticePage{}, "privacy.html": textPage{}, "receipt.html": receiptPage{},
-		"result.html": resultPage{}, "review.html": ballotPage{}, "signin.html": signInPage{}, "start.html": startPage{}, "window.html": windowPage{}, "withdraw.html": withdrawPage{},
+		"result.html": resultPage{}, "review.html": ballotPage{}, "signin.html": signInPage{}, "start.html": startPage{}, "why.html": whyPage{}, "window.html": windowPage{}, "withdraw.html": withdrawPage{},
 	}
 }
 
@@ -247,7 +247,7 @@ func TestStaticFiles(t *testing.T) {
 		}
 		return err
 	})
-	if err != nil || !slices.Equal(names, []string{"static/icon.svg", "static/style.css"}) {
+	if err != nil || !slices.Equal(names, []string{"static/icon.svg", "static/session.js", "static/style.css"}) {
 		t.Errorf("static files %v %v", names, err)
 	}
 }
