@@ -27,6 +27,7 @@ import (
 	"jebi/cohort/rehearse"
 	"jebi/cohort/words"
 	"jebi/data"
+	"jebi/lottery"
 )
 
 type serveOptions struct {
@@ -107,7 +108,7 @@ func (a *app) serve(ctx context.Context, o serveOptions) error {
 	}
 	f, err := form.New(ctx, form.Config{
 		DB: db, Intake: intake.New(intake.Config{DB: db, Random: rand.Reader, Operator: operator}), Words: words.New(), Key: key, Random: rand.Reader, Log: log,
-		Campaign: current.get, Files: public.open, Now: time.Now, TLS: o.cert != "" || o.tlsProxy, Proxied: o.tlsProxy,
+		Campaign: current.get, Files: public.open, Explain: explainer(db), Proof: prover(db, operator), Now: time.Now, TLS: o.cert != "" || o.tlsProxy, Proxied: o.tlsProxy,
 	})
 	if err != nil {
 		return err
@@ -180,6 +181,41 @@ func (a *app) announceServer(o serveOptions, address string, row data.CampaignRo
 		_, err := fmt.Fprintf(w, "The form of %s is at %s and the public board at %sboard. Stop it with Ctrl-C.\n", s.Campaign, s.URL, s.URL)
 		return err
 	})
+}
+
+// explainer says on the form's pages what jebi result explain says.
+func explainer(db *data.DB) func(context.Context, int64, *cohort.Campaign, string) (form.Explained, error) {
+	book := words.New()
+	return func(ctx context.Context, person int64, c *cohort.Campaign, lang string) (form.Explained, error) {
+		e, err := cycle.Explain(ctx, db, person)
+		if err != nil {
+			return form.Explained{}, err
+		}
+		out := form.Explained{Lines: e.Words(book, lang, c)}
+		for _, r := range e.Choices {
+			choice := form.ExplainedChoice{Choice: r.Choice, Granted: r.Granted}
+			for _, s := range r.Slots {
+				choice.Slots = append(choice.Slots, form.ExplainedSlot{Name: s.Slot, Seats: s.Seats, CutOff: s.CutOff})
+			}
+			out.Choices = append(out.Choices, choice)
+		}
+		return out, nil
+	}
+}
+
+// prover makes the proofs that people download.
+func prover(db *data.DB, operator *lottery.Key) func(context.Context, int64, *cohort.Campaign) ([]byte, error) {
+	provers := cycle.NewProvers(db, operator)
+	return func(ctx context.Context, person int64, c *cohort.Campaign) ([]byte, error) {
+		p, err := provers.Proof(ctx, c, person)
+		if errors.Is(err, cycle.ErrPreparing) {
+			return nil, fmt.Errorf("%w: %w", form.ErrPreparing, err)
+		}
+		if err != nil {
+			return nil, err
+		}
+		return p.Marshal()
+	}
 }
 
 func (a *app) logger() *slog.Logger {

@@ -2,6 +2,7 @@ package cycle
 
 import (
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -9,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"jebi/cohort"
 	"jebi/cohort/campaign"
@@ -277,9 +280,15 @@ func TestReceiptsAndProofs(t *testing.T) {
 	w.must(err)
 	audit, err := Auditing(manifest, os.DirFS(auditors))
 	w.must(err)
+	provers := NewProvers(w.db, &operator)
 	for _, person := range []string{"p000", "p002", "p011"} {
 		proof, err := Proof(w.ctx, w.db, w.campaign, w.people[person], &operator)
 		w.must(err)
+		again, err := provers.Proof(w.ctx, w.campaign, w.people[person])
+		w.must(err)
+		if diff := cmp.Diff(proof, again); diff != "" {
+			t.Errorf("%s: a server's proof differs:\n%s", person, diff)
+		}
 		if proof.Save == nil || proof.Result == nil {
 			t.Fatalf("%s: proof without save or result: %+v", person, proof)
 		}
@@ -297,6 +306,10 @@ func TestReceiptsAndProofs(t *testing.T) {
 	}
 	_, err = Proof(w.ctx, w.db, w.campaign, w.people["p001"], &operator)
 	refused(t, err, "no proof")
+	provers.kept, provers.busy = nil, true // somebody else is making it ready
+	if _, err = provers.Proof(w.ctx, w.campaign, w.people["p000"]); !errors.Is(err, ErrPreparing) {
+		t.Errorf("while it is made ready: %v", err)
+	}
 	if err := lottery.CheckLeftOut(nil, checkpoint, *first.Signed, public); err == nil {
 		t.Error("a receipt without its place in the log proves nothing")
 	}
