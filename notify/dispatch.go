@@ -193,6 +193,9 @@ func (c *channel) batch(ctx context.Context) (int, error) {
 		return 0, err
 	}
 	c.vain = 0
+	if err := c.issueLinks(ctx, leased, now); err != nil {
+		return 0, err
+	}
 	attempts := c.sendAll(ctx, leased, now)
 	// What was sent is written down even where the program is told to stop meanwhile.
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)

@@ -25,7 +25,7 @@ type writer struct {
 // letter gives the text of a message as things stand now. Its errors are
 // *Failure (it cannot be sent) and stale (it need not be).
 func (w writer) letter(o data.Outgoing, now time.Time) (Letter, error) {
-	if o.Status == "dead" || o.Status == "removed" {
+	if o.Status == "dead" || o.Status == "removed" && o.Kind != "code" { // who asks why she is not on the list is told so
 		return Letter{}, stale("person " + o.Status)
 	}
 	variant, err := variantOf(o, now)
@@ -52,7 +52,7 @@ func (w writer) letter(o data.Outgoing, now time.Time) (Letter, error) {
 	if !w.words.Has(lang, key+".sms") {
 		return Letter{}, &Failure{Code: "no text for " + o.Kind, Final: true}
 	}
-	args := w.args(o, lang)
+	args := w.args(o, lang, now)
 	frame := func(what, text string) string {
 		args["text"] = text
 		return w.words.Text(lang, "messages."+what, args)
@@ -74,9 +74,12 @@ func (w writer) letter(o data.Outgoing, now time.Time) (Letter, error) {
 // variantOf picks the text by what is so now, and refuses what is no longer so.
 func variantOf(o data.Outgoing, now time.Time) (string, error) {
 	switch o.Kind {
-	case "code":
+	case "code", "proxy_code":
 		if o.Handle == nil || !now.Before(o.Expires) {
 			return "", stale("code expired")
+		}
+		if o.Kind == "proxy_code" && o.Address == "" {
+			return "", stale("verified")
 		}
 	case "result":
 		switch {
@@ -131,7 +134,17 @@ func (w writer) args(o data.Outgoing, lang string) map[string]any {
 	when := func(t time.Time) string { return w.words.When(lang, t, c.Location) }
 	args := map[string]any{
 		"name": o.Name, "campaign": in(c.Name), "phone": c.Contact.Phone, "hours": in(c.Contact.Hours),
-		"sample": "", "rank": o.Rank, "revision": o.Revision, "bring": "",
+		"sample": "", "rank": o.Rank, "revision": o.Revision, "bring": "", "link": "", "proxy": o.Proxy, "relation": "", "members": o.Params["members"],
+	}
+	if o.Relation != "" {
+		args["relation"] = w.words.Text(lang, "entry.relation."+o.Relation, nil)
+	}
+	if url := w.link(o, now); url != "" {
+		text := "messages.link_long"
+		if o.Channel == "sms" {
+			text = "messages.link_short"
+		}
+		args["link"] = w.words.Text(lang, text, map[string]any{"url": url})
 	}
 	if c.Sample {
 		args["sample"] = w.words.Text(lang, "messages.sample", nil)
@@ -160,7 +173,7 @@ func (w writer) args(o data.Outgoing, lang string) map[string]any {
 			args[k] = v
 		}
 	}
-	if o.Kind == "code" {
+	if o.Kind == "code" || o.Kind == "proxy_code" {
 		args["code"] = cohort.OneTimeCode(w.key, o.Handle)
 		args["expires"] = w.words.Clock(lang, o.Expires.In(c.Location))
 	}

@@ -26,7 +26,8 @@ func everything(kind, channel, lang string) data.Outgoing {
 	return data.Outgoing{
 		Kind: kind, Channel: channel, Language: lang, Key: "6a0d4a3c-0000-4000-8000-000000000000", Name: "홍길동", Address: "x@people.invalid", Status: "eligible",
 		Params: map[string]any{
-			"change": "extend", "about": "frozen", "draw_id": "test-a", "ballots": 3, "count": 3, "root": "00", "seed": "00", "cutoffs": "00", "checkpoint": "…", "settings": "fsync is off",
+			"change": "extend", "about": "frozen", "draw_id": "test-a", "ballots": 3, "count": 3, "attempts": 60, "failures": 50, "members": 2, "root": "00", "seed": "00", "cutoffs": "00", "checkpoint": "…", "settings": "fsync is off",
+			"board": "1:00", "manifest": "00", "names": "press", "position": 0, "event": "dice", "value": "471123", "reason": "x", "why": "x", "number": 1, "served": "reserve",
 		},
 		Cohort: &data.CohortRow{
 			Opens: time.Date(2021, 7, 14, 0, 0, 0, 0, time.UTC), Closes: time.Date(2021, 7, 16, 9, 0, 0, 0, time.UTC),
@@ -62,7 +63,7 @@ func TestEveryTextExistsInBothLanguagesAndIsFilled(t *testing.T) {
 			}
 			texts++
 			kind, _, _ := strings.Cut(strings.TrimPrefix(base, "messages."), ".")
-			args := w.args(everything(kind, "sms", lang), lang)
+			args := w.args(everything(kind, "sms", lang), lang, time.Date(2021, 7, 15, 0, 0, 0, 0, time.UTC))
 			for _, part := range []string{".sms", ".subject", ".email"} {
 				if !book.Has(lang, base+part) {
 					t.Errorf("%s: no text %s%s", lang, base, part)
