@@ -118,6 +118,12 @@ func variantOf(o data.Outgoing, now time.Time) (string, error) {
 		if o.Assigned != "" {
 			return "", stale("has a place")
 		}
+	case "left_out", "correction":
+		change, _ := o.Params["change"].(string)
+		if (change == "seated" || change == "gained" || change == "kept") && (o.Assigned == "" || o.Slot == nil) {
+			return "", stale("no place any more")
+		}
+		return change, nil
 	case "window_changed":
 		change, _ := o.Params["change"].(string)
 		return change, nil
@@ -128,7 +134,7 @@ func variantOf(o data.Outgoing, now time.Time) (string, error) {
 	return "", nil
 }
 
-func (w writer) args(o data.Outgoing, lang string) map[string]any {
+func (w writer) args(o data.Outgoing, lang string, now time.Time) map[string]any {
 	c := w.campaign
 	in := func(t cohort.Text) string { return t.In(lang, c.Languages...) }
 	when := func(t time.Time) string { return w.words.When(lang, t, c.Location) }
