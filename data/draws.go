@@ -119,13 +119,14 @@ type FrozenDraw struct {
 	Checkpoint []byte
 }
 
-// FreezeDraw writes the frozen draw and fixes the seats that it has.
+// FreezeDraw writes the frozen draw and fixes the seats that it has: all but
+// those of the reserve.
 func (tx *Tx) FreezeDraw(ctx context.Context, d FrozenDraw) error {
 	_, err := tx.tx.Exec(ctx, `
 		UPDATE draw SET supply = $2, excluded = $3, leaf_count = $4, root = $5, checkpoint = $6, frozen_at = jebi_now()
 		 WHERE cohort_id = $1`, d.Cohort, d.Supply, d.Excluded, d.Leaves, d.Root[:], d.Checkpoint)
 	if err == nil {
-		_, err = tx.tx.Exec(ctx, `UPDATE slot SET drawn_seats = seats, released_seats = seats WHERE cohort_id = $1 AND position IS NOT NULL`, d.Cohort)
+		_, err = tx.tx.Exec(ctx, `UPDATE slot SET drawn_seats = seats - kept_seats, released_seats = seats - kept_seats WHERE cohort_id = $1 AND position IS NOT NULL`, d.Cohort)
 	}
 	if err != nil {
 		return fmt.Errorf("freeze the draw of cohort %d: %w", d.Cohort, err)

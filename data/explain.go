@@ -32,10 +32,12 @@ type ResultRow struct {
 	//   "off"         she has left the waitlist: see Why
 	State      string     `json:"state"`
 	Why        string     `json:"why,omitempty"`
-	Rank       int        `json:"rank,omitempty"`    // from 1
-	Tickets    int        `json:"tickets,omitempty"` // all in the draw
-	Size       int        `json:"size,omitempty"`    // people on her ticket
-	Choice     int        `json:"choice,omitempty"`  // that gave the place, from 1
+	Rank       int        `json:"rank,omitempty"`     // from 1
+	Ticket     int        `json:"-"`                  // rank by which the tables know it: another where it was left out of the draw
+	LeftOut    bool       `json:"left_out,omitempty"` // of the draw, and recorded since
+	Tickets    int        `json:"tickets,omitempty"`  // all in the draw
+	Size       int        `json:"size,omitempty"`     // people on her ticket
+	Choice     int        `json:"choice,omitempty"`   // that gave the place, from 1
 	Lapses     int        `json:"lapses,omitempty"`
 	Ahead      int        `json:"ahead,omitempty"` // tickets before hers on the waitlist
 	Origin     string     `json:"origin,omitempty"`
@@ -121,10 +123,12 @@ func (tx *Tx) drawnResult(ctx context.Context, r *ResultRow) error {
 	what := fmt.Sprintf("result of person %d", r.Person)
 	var waiting *string
 	err := tx.tx.QueryRow(ctx, `
-		SELECT t.rank, t.size, (SELECT max(rank) FROM ticket x WHERE x.cohort_id = t.cohort_id), w.state, COALESCE(w.why, ''), COALESCE(w.lapses, 0),
-		       CASE WHEN w.state = 'waiting' THEN (SELECT count(*) FROM waiting y WHERE y.cohort_id = w.cohort_id AND y.state = 'waiting' AND y.rank < w.rank)::int ELSE 0 END
+		SELECT t.rank, COALESCE(l.rank, t.rank), t.late, t.size, COALESCE((SELECT max(rank) FROM ticket x WHERE x.cohort_id = t.cohort_id AND NOT x.late), 0),
+		       w.state, COALESCE(w.why, ''), COALESCE(w.lapses, 0),
+		       CASE WHEN w.state = 'waiting' THEN (SELECT count(*) FROM waiting y WHERE y.cohort_id = w.cohort_id AND y.state = 'waiting' AND y.rank < COALESCE(l.rank, w.rank))::int ELSE 0 END
 		  FROM ticket_member m JOIN ticket t USING (cohort_id, rank) LEFT JOIN waiting w USING (cohort_id, rank)
-		 WHERE m.cohort_id = $1 AND m.person_id = $2`, r.Cohort, r.Person).Scan(&r.Rank, &r.Size, &r.Tickets, &waiting, &r.Why, &r.Lapses, &r.Ahead)
+		  LEFT JOIN left_out l ON l.cohort_id = t.cohort_id AND l.ticket = t.rank
+		 WHERE m.cohort_id = $1 AND m.person_id = $2`, r.Cohort, r.Person).Scan(&r.Ticket, &r.Rank, &r.LeftOut, &r.Size, &r.Tickets, &waiting, &r.Why, &r.Lapses, &r.Ahead)
 	if err != nil {
 		return fmt.Errorf("%s: %w", what, err)
 	}
@@ -154,7 +158,7 @@ func (tx *Tx) drawnResult(ctx context.Context, r *ResultRow) error {
 	if r.State != "waiting" {
 		return nil
 	}
-	rows, err := tx.tx.Query(ctx, selectOffer+` WHERE o.cohort_id = $1 AND o.rank = $2 AND o.state = 'live'`, r.Cohort, r.Rank)
+	rows, err := tx.tx.Query(ctx, selectOffer+` WHERE o.cohort_id = $1 AND o.rank = $2 AND o.state = 'live'`, r.Cohort, r.Ticket)
 	os, err := many(rows, err, pgx.RowToStructByPos[OfferRow], what)
 	if err != nil || len(os) == 0 {
 		return err
@@ -188,10 +192,15 @@ func (tx *Tx) place(ctx context.Context, slot int64) (*Place, error) {
 }
 
 // CutOffsFor gives the cut-offs of every slot of a draw for a class of
-// tickets; 0 where nobody of the class was refused.
+// tickets, as its last correction has them; 0 where nobody of the class was
+// refused.
 func (tx *Tx) CutOffsFor(ctx context.Context, cohortID, size, doses int, pool string) (map[int64]int, error) {
 	rows, err := tx.tx.Query(ctx, `
-		SELECT slot_id, rank FROM cut_off WHERE cohort_id = $1 AND size = $2 AND doses = $3 AND pool = $4`, cohortID, size, doses, pool)
+		SELECT slot_id, rank FROM cut_off
+		 WHERE cohort_id = $1 AND size = $2 AND doses = $3 AND pool = $4 AND NOT EXISTS (SELECT FROM correction WHERE cohort_id = $1)
+		 UNION ALL
+		SELECT slot_id, rank FROM corrected_cut_off
+		 WHERE cohort_id = $1 AND size = $2 AND doses = $3 AND pool = $4 AND number = (SELECT max(number) FROM correction WHERE cohort_id = $1)`, cohortID, size, doses, pool)
 	if err != nil {
 		return nil, fmt.Errorf("cut-offs of cohort %d: %w", cohortID, err)
 	}

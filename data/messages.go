@@ -267,13 +267,14 @@ func scanOutgoing(row pgx.CollectableRow) (Outgoing, error) {
 
 const selectOutgoingPlace = `
 	SELECT m.id, s.starts_at, c.name, c.name_en, c.address, c.phone, c.bring, s.vaccine,
-	       COALESCE(a.state, ''), COALESCE(t.rank, 0), COALESCE(w.state, ''), COALESCE(w.why, ''), COALESCE(o.state, ''), o.deadline
+	       COALESCE(a.state, ''), COALESCE(l.rank, t.rank, 0), COALESCE(w.state, ''), COALESCE(w.why, ''), COALESCE(o.state, ''), o.deadline
 	  FROM message m
 	  LEFT JOIN person p ON p.id = m.person_id
 	  LEFT JOIN offer o ON o.id = (m.params ->> 'offer')::bigint
 	  LEFT JOIN assignment a ON a.campaign_id = m.campaign_id AND a.person_id = m.person_id AND a.state IN ('assigned', 'confirmed')
 	  LEFT JOIN ticket_member t ON t.cohort_id = COALESCE((m.params ->> 'cohort')::int, p.cohort_id) AND t.person_id = m.person_id
 	  LEFT JOIN waiting w ON w.cohort_id = t.cohort_id AND w.rank = t.rank
+	  LEFT JOIN left_out l ON l.cohort_id = t.cohort_id AND l.ticket = t.rank
 	  LEFT JOIN slot s ON s.id = COALESCE((m.params ->> 'slot')::bigint, o.slot_id, a.slot_id)
 	  LEFT JOIN clinic c ON c.id = s.clinic_id
 	 WHERE m.id = ANY ($1)`
@@ -325,7 +326,6 @@ func scanOutgoingCode(rows pgx.Rows, byID map[int64]*Outgoing) error {
 	return err
 }
 
-// Outcome is what became of an attempt.
 const selectOutgoingProxy = `
 	SELECT m.id, x.name, x.relation FROM message m JOIN session s ON s.id = (m.params ->> 'session')::bigint JOIN proxy x ON x.id = s.proxy_id
 	 WHERE m.id = ANY ($1)`
@@ -340,6 +340,7 @@ func scanOutgoingProxy(rows pgx.Rows, byID map[int64]*Outgoing) error {
 	return err
 }
 
+// Outcome is what became of an attempt.
 type Outcome string
 
 // The outcomes of an attempt.

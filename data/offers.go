@@ -56,7 +56,8 @@ type WaitingMember struct {
 	Ballot    []byte
 }
 
-// EachWaiting streams the waitlist in ticket order.
+// EachWaiting streams the waitlist in ticket order; a ballot that was left out
+// of the draw stands where its ticket would have.
 func (tx *Tx) EachWaiting(ctx context.Context, cohortID int, do func(*WaitingMember) error) error {
 	rows, err := tx.tx.Query(ctx, `
 		SELECT w.rank, w.lapses, w.cancelled, t.pool, m.person_id, p.status, b.bytes
@@ -65,7 +66,8 @@ func (tx *Tx) EachWaiting(ctx context.Context, cohortID int, do func(*WaitingMem
 		  JOIN ticket_member m ON m.cohort_id = w.cohort_id AND m.rank = w.rank
 		  JOIN person p ON p.id = m.person_id
 		  JOIN ballot b ON b.campaign_id = p.campaign_id AND b.person_id = p.id
-		 WHERE w.cohort_id = $1 AND w.state = 'waiting' ORDER BY w.rank, m.person_id`, cohortID)
+		  LEFT JOIN left_out l ON l.cohort_id = w.cohort_id AND l.ticket = w.rank
+		 WHERE w.cohort_id = $1 AND w.state = 'waiting' ORDER BY COALESCE(l.rank, w.rank), l.rank IS NULL, t.ticket, m.person_id`, cohortID)
 	if err != nil {
 		return fmt.Errorf("waitlist of cohort %d: %w", cohortID, err)
 	}

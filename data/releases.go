@@ -20,15 +20,19 @@ type ReleaseRow struct {
 
 // ReleaseSeats marks the seats of a published cohort that the board has not
 // told of yet as released, and lists them: to be put on the board in this
-// transaction, before a batch uses them.
+// transaction, before a batch uses them. What is left of the reserve is among
+// them once confirm_by is past.
 func (tx *Tx) ReleaseSeats(ctx context.Context, cohortID int) ([]ReleaseRow, error) {
 	rows, err := tx.tx.Query(ctx, `
 		WITH grown AS (
-		  SELECT s.id, s.released_seats AS before FROM slot s JOIN cohort c ON c.id = s.cohort_id
-		   WHERE s.cohort_id = $1 AND s.seats > s.released_seats AND c.state = 'published' ORDER BY s.id FOR UPDATE OF s
+		  SELECT s.id, s.released_seats AS before, CASE WHEN c.confirm_by <= jebi_now() THEN 0 ELSE s.kept_seats END AS kept
+		    FROM slot s JOIN cohort c ON c.id = s.cohort_id
+		   WHERE s.cohort_id = $1 AND c.state = 'published'
+		     AND s.seats - CASE WHEN c.confirm_by <= jebi_now() THEN 0 ELSE s.kept_seats END > s.released_seats ORDER BY s.id FOR UPDATE OF s
 		), told AS (
-		  UPDATE slot s SET released_seats = s.seats, released_at = COALESCE(s.released_at, jebi_now()) FROM grown g WHERE s.id = g.id
-		  RETURNING s.id, s.clinic_id, s.date, s.block, s.vaccine, s.seats, g.before
+		  UPDATE slot s SET kept_seats = g.kept, released_seats = s.seats - g.kept, released_at = COALESCE(s.released_at, jebi_now())
+		    FROM grown g WHERE s.id = g.id
+		  RETURNING s.id, s.clinic_id, s.date, s.block, s.vaccine, s.released_seats AS seats, g.before
 		)
 		SELECT t.id, k.key, to_char(t.date, 'YYYY-MM-DD'), t.block, t.vaccine, t.seats, t.before
 		  FROM told t JOIN clinic k ON k.id = t.clinic_id ORDER BY k.key COLLATE "C", t.date, t.block, t.vaccine COLLATE "C", t.id`, cohortID)

@@ -22,6 +22,7 @@ type SlotRow struct {
 	Vaccine    string
 	StartsAt   time.Time
 	Seats      int
+	Kept       int  // of the reserve: no offer uses them
 	Drawn      *int // seats that the draw had; nil before the freeze and for later slots
 	Used       int
 	Held       int
@@ -33,7 +34,8 @@ type SlotRow struct {
 	ReleasedAt *time.Time // nil: not yet released
 }
 
-// Free is how many seats nobody sits on and nobody is offered.
+// Free is how many seats nobody sits on and nobody is offered, those of the
+// reserve among them.
 func (s SlotRow) Free() int { return s.Seats - s.Used - s.Held }
 
 // supplyOrder is the order of the slots of a draw.
@@ -41,13 +43,13 @@ const supplyOrder = `k.key COLLATE "C", s.date, s.block, s.vaccine COLLATE "C", 
 
 const selectSlot = `
 	SELECT s.id, s.cohort_id, s.clinic_id, k.key, to_char(s.date, 'YYYY-MM-DD'), s.block, s.part, s.vaccine, s.starts_at,
-	       s.seats, s.drawn_seats, s.used, s.held, s.reserve, s.party_seats, s.second, COALESCE(s.pair_id, 0), s.position, s.released_at
+	       s.seats, s.kept_seats, s.drawn_seats, s.used, s.held, s.reserve, s.party_seats, s.second, COALESCE(s.pair_id, 0), s.position, s.released_at
 	  FROM slot s JOIN clinic k ON k.id = s.clinic_id`
 
 func scanSlot(row pgx.CollectableRow) (SlotRow, error) {
 	var s SlotRow
 	err := row.Scan(&s.ID, &s.Cohort, &s.Clinic, &s.ClinicKey, &s.Date, &s.Block, &s.Part, &s.Vaccine, &s.StartsAt,
-		&s.Seats, &s.Drawn, &s.Used, &s.Held, &s.Reserve, &s.PartySeats, &s.Second, &s.Pair, &s.Position, &s.ReleasedAt)
+		&s.Seats, &s.Kept, &s.Drawn, &s.Used, &s.Held, &s.Reserve, &s.PartySeats, &s.Second, &s.Pair, &s.Position, &s.ReleasedAt)
 	s.StartsAt = s.StartsAt.UTC()
 	return s, err
 }

@@ -125,7 +125,7 @@ func orNull(id int64) any {
 
 // EachEntity streams the ids of a draw's tickets, best first: order.bin.
 func (tx *Tx) EachEntity(ctx context.Context, cohortID int, do func([16]byte)) error {
-	rows, err := tx.tx.Query(ctx, `SELECT entity FROM ticket WHERE cohort_id = $1 ORDER BY rank`, cohortID)
+	rows, err := tx.tx.Query(ctx, `SELECT entity FROM ticket WHERE cohort_id = $1 AND NOT late ORDER BY rank`, cohortID)
 	if err != nil {
 		return fmt.Errorf("order of cohort %d: %w", cohortID, err)
 	}
