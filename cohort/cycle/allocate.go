@@ -62,7 +62,7 @@ func newShelf(slots []data.SlotRow) (*shelf, error) {
 		if err != nil {
 			return nil, fmt.Errorf("slot %d: %w", s.ID, err)
 		}
-		seats := s.Seats
+		seats := s.Seats - s.Kept
 		if s.Drawn != nil {
 			seats = *s.Drawn
 		}

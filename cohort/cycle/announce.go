@@ -31,9 +31,6 @@ func Supported(c *cohort.Campaign, o *cohort.Cohort) error {
 	default:
 		return &NotYet{fmt.Sprintf("cohort %s: seating %q", o.Key, o.Seating)}
 	}
-	if c.Rules.Reserve > 0 {
-		return &NotYet{"a reserve for ballots that were left out"}
-	}
 	return nil
 }
 
@@ -158,6 +155,9 @@ func AnnounceWith(ctx context.Context, tx *data.Tx, c *cohort.Campaign, key stri
 	if a.Slots == 0 {
 		return a, refuse("cohort %s has no slots: import the supply first", key)
 	}
+	if err := reserveFits(ctx, tx, c, row); err != nil {
+		return a, err
+	}
 	if err := tx.AnnounceDraw(ctx, data.NewDraw{Cohort: row.ID, DrawID: m.DrawID, K: k, KCommit: m.KCommit, Manifest: file}); err != nil {
 		return a, err
 	}
@@ -170,6 +170,9 @@ func AnnounceWith(ctx context.Context, tx *data.Tx, c *cohort.Campaign, key stri
 	if err := tx.TellCohort(ctx, data.Message{
 		Campaign: campaign.ID, Event: fmt.Sprintf("announce/%d", row.ID), Kind: "announce", Params: map[string]any{"cohort": row.ID},
 	}, row.ID); err != nil {
+		return a, err
+	}
+	if err := tellStep(ctx, tx, row, m.DrawID, "announced", fmt.Sprintf("announced/%d", row.ID), map[string]any{"manifest": a.ManifestHash.String()}); err != nil {
 		return a, err
 	}
 	return a, tx.Audit(ctx, data.AuditRow{

@@ -122,7 +122,7 @@ func TestStepsAreWholeOrNotAtAll(t *testing.T) {
 	w.broken(show, "person SELECT", "ticket SELECT", "assignment SELECT", "slot SELECT", "ballot SELECT", "cut_off SELECT", "clinic SELECT")
 	write := func() error { return WriteBundle(w.ctx, w.db, w.cohort.ID, t.TempDir()) }
 	w.broken(write, "cohort SELECT", "draw SELECT", "draw_secret SELECT", "slot SELECT", "draw_leaf SELECT", "ticket SELECT")
-	publish := func() error { _, err := Publish(w.ctx, w.db, w.campaign, w.row.ID, t.TempDir()); return err }
+	publish := func() error { _, err := Publish(w.ctx, w.db, w.campaign, w.row.ID, t.TempDir(), nil); return err }
 	w.broken(publish, "cohort SELECT", "board SELECT", "ticket SELECT")
 	auditors := func() error { return WriteAuditors(w.ctx, w.db, w.campaign, w.cohort.ID, t.TempDir()) }
 	w.broken(auditors, "cohort SELECT", "draw_source SELECT", "ballot SELECT")

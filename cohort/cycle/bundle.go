@@ -7,18 +7,26 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 
 	"jebi/cohort"
 	"jebi/data"
 	"jebi/lottery"
 )
 
-// readBundle puts a drawn cohort's public record together from the database.
-func readBundle(ctx context.Context, tx *data.Tx, cohortID int) (lottery.Bundle, error) {
+// readBundle puts a drawn cohort's public record together from the database:
+// as it was drawn (0), or after a correction (its number).
+func readBundle(ctx context.Context, tx *data.Tx, cohortID, result int) (lottery.Bundle, error) {
 	d, err := readFrozen(ctx, tx, cohortID)
 	if err != nil {
 		return lottery.Bundle{}, err
 	}
+	return d.bundleOf(ctx, tx, result)
+}
+
+// bundleOf is readBundle of a draw whose frozen part is read.
+func (d *computed) bundleOf(ctx context.Context, tx *data.Tx, result int) (lottery.Bundle, error) {
 	b := lottery.Bundle{
 		Manifest: d.draw.Manifest, Supply: d.draw.Supply, Leaves: d.leaves, Checkpoint: signedOnly(d.manifest, d.draw.Checkpoint),
 		Excluded: d.draw.Excluded,
@@ -27,19 +35,37 @@ func readBundle(ctx context.Context, tx *data.Tx, cohortID int) (lottery.Bundle,
 		return b, nil
 	}
 	b.Entropy, b.CutOffs, b.Claims = d.draw.Entropy, d.draw.CutOffs, d.draw.Claims
-	if b.Public, err = publicFiles(ctx, tx, cohortID, d.manifest); err != nil {
+	if result > 0 {
+		corrections, err := tx.Corrections(ctx, d.row.ID)
+		if err != nil {
+			return b, err
+		}
+		if result > len(corrections) {
+			return b, fmt.Errorf("correction %d of draw %s: %w", result, d.draw.DrawID, data.ErrNotFound)
+		}
+		b.CutOffs, b.Claims = corrections[result-1].CutOffs, corrections[result-1].Claims
+	}
+	var err error
+	if b.Public, err = publicFiles(ctx, tx, d.row.ID, d.manifest); err != nil {
 		return lottery.Bundle{}, err
 	}
 	b.Order = make([]byte, 0, 16*len(d.people))
-	err = tx.EachEntity(ctx, cohortID, func(id [16]byte) { b.Order = append(b.Order, id[:]...) })
+	err = tx.EachEntity(ctx, d.row.ID, func(id [16]byte) { b.Order = append(b.Order, id[:]...) })
 	return b, err
 }
 
 // ErrNotPublished says that a draw's bundle is not public yet.
 var ErrNotPublished = errors.New("the draw is not published yet")
 
-// Bundle gives the public record of a published draw.
-func Bundle(ctx context.Context, db *data.DB, cohortID int) (b lottery.Bundle, err error) {
+// Bundle gives the public record of a published draw, as it was drawn.
+func Bundle(ctx context.Context, db *data.DB, cohortID int) (lottery.Bundle, error) {
+	return BundleOf(ctx, db, cohortID, 0)
+}
+
+// BundleOf gives the public record of a published draw: as it was drawn (0),
+// or after a correction (its number). The error wraps data.ErrNotFound where
+// there is no such correction.
+func BundleOf(ctx context.Context, db *data.DB, cohortID, result int) (b lottery.Bundle, err error) {
 	err = db.ReadTx(ctx, func(tx *data.Tx) error {
 		row, err := tx.Cohort(ctx, cohortID)
 		if err != nil {
@@ -48,16 +74,43 @@ func Bundle(ctx context.Context, db *data.DB, cohortID int) (b lottery.Bundle, e
 		if !row.State.Since(cohort.Published) {
 			return fmt.Errorf("cohort %s: %w", row.Key, ErrNotPublished)
 		}
-		b, err = readBundle(ctx, tx, cohortID)
+		b, err = readBundle(ctx, tx, cohortID, result)
 		return err
 	})
 	return b, err
 }
 
-// WriteBundle writes the public folder of a published draw. Each file appears
-// whole or not at all.
+// BundleName is the folder of a result: the draw_id, and behind it the number
+// of a correction.
+func BundleName(drawID string, result int) string {
+	if result == 0 {
+		return drawID
+	}
+	return fmt.Sprintf("%s%s%d", drawID, correctionSuffix, result)
+}
+
+const correctionSuffix = "-correction-"
+
+// ParseBundleName takes the name of a result's folder apart. A name that is no
+// correction's is a draw_id.
+func ParseBundleName(name string) (drawID string, result int) {
+	if at := strings.LastIndex(name, correctionSuffix); at > 0 {
+		if n, err := strconv.ParseUint(name[at+len(correctionSuffix):], 10, 15); err == nil && n > 0 && BundleName(name[:at], int(n)) == name {
+			return name[:at], int(n)
+		}
+	}
+	return name, 0
+}
+
+// WriteBundle writes the public folder of a published draw, as it was drawn.
+// Each file appears whole or not at all.
 func WriteBundle(ctx context.Context, db *data.DB, cohortID int, dir string) error {
-	b, err := Bundle(ctx, db, cohortID)
+	return WriteBundleOf(ctx, db, cohortID, 0, dir)
+}
+
+// WriteBundleOf writes the public folder of a result, as BundleOf gives it.
+func WriteBundleOf(ctx context.Context, db *data.DB, cohortID, result int, dir string) error {
+	b, err := BundleOf(ctx, db, cohortID, result)
 	if err != nil {
 		return err
 	}
@@ -102,8 +155,11 @@ type Published struct {
 
 // Publish writes the board and the bundles of all published draws of a
 // campaign as static files: board/index.json with a file for each entry, and
-// draws/DRAW_ID/ with an archive beside it.
-func Publish(ctx context.Context, db *data.DB, c *cohort.Campaign, campaignID int, dir string) (Published, error) {
+// draws/DRAW_ID/ with an archive beside it; a corrected result stands beside
+// the first in draws/DRAW_ID-correction-N/. A bundle that does not verify, or is
+// not the one that the board tells of, is refused, and nothing of it written.
+// beacon checks drand's signatures; nil leaves them out.
+func Publish(ctx context.Context, db *data.DB, c *cohort.Campaign, campaignID int, dir string, beacon func(uint64, []byte) error) (Published, error) {
 	out := Published{Dir: dir, Sample: c.Sample, Bundles: []string{}}
 	cohorts, err := db.Cohorts(ctx, campaignID)
 	if err != nil {
@@ -141,17 +197,61 @@ func Publish(ctx context.Context, db *data.DB, c *cohort.Campaign, campaignID in
 		if !o.State.Since(cohort.Published) {
 			continue
 		}
-		id := c.DrawID(o.Key)
-		folder := filepath.Join(dir, "draws", id)
-		if err := WriteBundle(ctx, db, o.ID, folder); err != nil {
+		corrections, err := db.Corrections(ctx, o.ID)
+		if err != nil {
 			return out, err
 		}
-		if err := WriteArchive(folder, folder+".zip"); err != nil {
-			return out, err
+		for result := range len(corrections) + 1 {
+			b, err := BundleOf(ctx, db, o.ID, result)
+			if err != nil {
+				return out, err
+			}
+			if err := onBoard(c.DrawID(o.Key), b, entries, o.ID, result, beacon); err != nil {
+				return out, err
+			}
+			name := BundleName(c.DrawID(o.Key), result)
+			folder := filepath.Join(dir, "draws", name)
+			if err := lottery.WriteBundle(folder, b); err != nil {
+				return out, err
+			}
+			if err := WriteArchive(folder, folder+".zip"); err != nil {
+				return out, err
+			}
+			out.Bundles = append(out.Bundles, name)
 		}
-		out.Bundles = append(out.Bundles, id)
 	}
 	return out, nil
+}
+
+// onBoard verifies a bundle as anybody would, and holds its files against the
+// hashes that the board tells of its result.
+func onBoard(drawID string, b lottery.Bundle, entries []data.BoardEntry, cohortID, result int, beacon func(uint64, []byte) error) error {
+	if why := bundleFault(b, beacon); why != "" {
+		return refuse("draw %s is not published: %s", drawID, why)
+	}
+	board := map[string][]data.BoardEntry{}
+	for _, e := range entries {
+		if e.Cohort == cohortID {
+			board[e.Kind] = append(board[e.Kind], e)
+		}
+	}
+	err := resultOnRecord(drawID, board, result, b)
+	var u *Unsound
+	if errors.As(err, &u) {
+		return refuse("%s", u.Text)
+	}
+	return err
+}
+
+// bundleFault is the first part of a bundle that fails, "" where it holds.
+func bundleFault(b lottery.Bundle, beacon func(uint64, []byte) error) string {
+	report := lottery.Verify(memory(b.Files()), lottery.VerifyOptions{Beacon: beacon})
+	for _, p := range report.Parts {
+		if p.State == lottery.Fails {
+			return p.Name + ": " + p.Detail
+		}
+	}
+	return ""
 }
 
 func extension(kind string) string {

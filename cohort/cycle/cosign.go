@@ -80,6 +80,11 @@ func Cosign(ctx context.Context, tx *data.Tx, campaignID int, key string, signed
 	if _, err := tx.Post(ctx, r.row.Campaign, r.row.ID, "cosignature", body); err != nil {
 		return e, err
 	}
+	if err := tellStep(ctx, tx, r.row, e.DrawID, "cosigned", fmt.Sprintf("cosigned/%d/%s", r.row.ID, lottery.FileHash(checkpoint)), map[string]any{
+		"names": strings.Join(names, ", "), "checkpoint": e.Checkpoint,
+	}); err != nil {
+		return e, err
+	}
 	return e, r.audit(ctx, tx, "draw.cosign", "", by, map[string]any{"witnesses": names, "enough": e.Enough})
 }
 

@@ -109,12 +109,19 @@ func computeFor(ctx context.Context, tx *data.Tx, o *cohort.Cohort, cohortID, ke
 		return nil, refuse("draw %s: not all of its randomness is recorded", d.draw.DrawID)
 	}
 	d.revealed = reveals.Revealed()
+	board, err := entriesOf(ctx, tx, d.row)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.onRecord(board, reveals.Recorded); err != nil {
+		return nil, err
+	}
 	if d.public, err = publicFiles(ctx, tx, cohortID, d.manifest); err != nil {
 		return nil, err
 	}
 	for i, s := range d.manifest.Sources {
 		if err := s.CheckRevealed(d.draw.DrawID, d.revealed[i], d.public[s.Index]); err != nil {
-			return nil, fmt.Errorf("draw %s: source %d: %w", d.draw.DrawID, i, err)
+			return nil, unsound("draw %s: source %d: %v", d.draw.DrawID, i, err)
 		}
 	}
 	root := lottery.Hash(d.draw.Root)
@@ -148,7 +155,7 @@ func readFrozen(ctx context.Context, tx *data.Tx, cohortID int) (*computed, erro
 		return nil, err
 	}
 	if lottery.KCommit(d.draw.DrawID, d.k) != lottery.Hash(d.draw.KCommit) {
-		return nil, fmt.Errorf("draw %s: its secret key is not that of the announced k_commit", d.draw.DrawID)
+		return nil, unsound("draw %s: its secret key is not that of the announced k_commit", d.draw.DrawID)
 	}
 	if d.manifest, err = lottery.ParseManifest(d.draw.Manifest); err != nil {
 		return nil, fmt.Errorf("draw %s: %w", d.draw.DrawID, err)
@@ -174,7 +181,7 @@ func readFrozen(ctx context.Context, tx *data.Tx, cohortID int) (*computed, erro
 	d.people = make([]int64, 1, d.draw.Leaves)
 	err = tx.EachLeaf(ctx, cohortID, func(position int, l *data.LeafRow) error {
 		if position != len(d.people) {
-			return fmt.Errorf("leaf %d is missing", len(d.people))
+			return unsound("draw %s: leaf %d is missing", d.draw.DrawID, len(d.people))
 		}
 		d.people = append(d.people, l.Person)
 		if l.Pool != "" {
@@ -191,7 +198,7 @@ func readFrozen(ctx context.Context, tx *data.Tx, cohortID int) (*computed, erro
 		return nil, err
 	}
 	if root := lottery.Root(d.leaves); len(d.people) != d.draw.Leaves || root != lottery.Hash(d.draw.Root) {
-		return nil, fmt.Errorf("draw %s: the leaves are not those that were frozen: %d with root %s, frozen were %d with root %x",
+		return nil, unsound("draw %s: the leaves are not those that were frozen: %d with root %s, frozen were %d with root %x",
 			d.draw.DrawID, len(d.people), root, d.draw.Leaves, d.draw.Root)
 	}
 	return d, nil
@@ -209,11 +216,11 @@ func (d *computed) sameSupply() error {
 		return fmt.Errorf("draw %s: %w", d.draw.DrawID, err)
 	}
 	if len(file) != len(d.slots) {
-		return fmt.Errorf("draw %s: %d slots, supply.json has %d", d.draw.DrawID, len(d.slots), len(file))
+		return unsound("draw %s: %d slots, supply.json has %d", d.draw.DrawID, len(d.slots), len(file))
 	}
 	for x, s := range file {
 		if s.ID != d.shelf.ids[x] || s.Seats != d.shelf.slots[x].Seats {
-			return fmt.Errorf("draw %s: slot %d of the supply is %s with %d seats, supply.json has %s with %d",
+			return unsound("draw %s: slot %d of the supply is %s with %d seats, supply.json has %s with %d",
 				d.draw.DrawID, x, d.shelf.ids[x], d.shelf.slots[x].Seats, s.ID, s.Seats)
 		}
 	}
@@ -246,7 +253,7 @@ func (d *computed) readBallots(ctx context.Context, tx *data.Tx, o *cohort.Cohor
 		}
 		choices, err := d.open(in, at, b)
 		if err != nil {
-			return fmt.Errorf("draw %s: the ballot of leaf %d %w", d.draw.DrawID, at, err)
+			return unsound("draw %s: the ballot of leaf %d %v", d.draw.DrawID, at, err)
 		}
 		opened[at] = true
 		read++
@@ -258,7 +265,7 @@ func (d *computed) readBallots(ctx context.Context, tx *data.Tx, o *cohort.Cohor
 		if e.Size > 1 {
 			if wish, ok := parties[rank]; ok {
 				if !slices.Equal(wish, choices) {
-					return fmt.Errorf("draw %s: leaf %d: its party asked for something else", d.draw.DrawID, at)
+					return unsound("draw %s: leaf %d: its party asked for something else", d.draw.DrawID, at)
 				}
 				return nil
 			}
@@ -274,7 +281,7 @@ func (d *computed) readBallots(ctx context.Context, tx *data.Tx, o *cohort.Cohor
 		return err
 	}
 	if read != len(d.people)-1 {
-		return fmt.Errorf("draw %s: the ballot of leaf %d is gone", d.draw.DrawID, 1+slices.Index(opened[1:], false))
+		return unsound("draw %s: the ballot of leaf %d is gone", d.draw.DrawID, 1+slices.Index(opened[1:], false))
 	}
 	if keep {
 		d.ballots = []byte{}
@@ -477,14 +484,24 @@ func (d *computed) writeRows(ctx context.Context, tx *data.Tx) error {
 		return err
 	}
 	i = -1
+	cuts := d.cutOffRows()
 	return tx.CopyCutOffs(ctx, id, func() (data.CutOffRow, bool) {
-		i++
-		if i == len(d.places.CutOffs) {
+		if i++; i == len(cuts) {
 			return data.CutOffRow{}, false
 		}
-		c := d.places.CutOffs[i]
-		return data.CutOffRow{Slot: slot(c.Slot), Size: int(c.Class.Size), Doses: int(c.Class.Doses), Pool: d.names[c.Class.Pool], Rank: int(c.Rank)}, true
+		return cuts[i], true
 	})
+}
+
+// cutOffRows are the cut-offs as the database keeps them.
+func (d *computed) cutOffRows() []data.CutOffRow {
+	rows := make([]data.CutOffRow, len(d.places.CutOffs))
+	for i, c := range d.places.CutOffs {
+		rows[i] = data.CutOffRow{
+			Slot: d.shelf.rowIDs[c.Slot], Size: int(c.Class.Size), Doses: int(c.Class.Doses), Pool: d.names[c.Class.Pool], Rank: int(c.Rank),
+		}
+	}
+	return rows
 }
 
 // members walks through the people of the tickets that take says yes to, in

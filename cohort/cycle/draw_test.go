@@ -81,7 +81,6 @@ func TestNotYet(t *testing.T) {
 	o := w.campaign.CohortByKey("a")
 	for name, change := range map[string]func(*cohort.Campaign, *cohort.Cohort){
 		"seating": func(_ *cohort.Campaign, o *cohort.Cohort) { o.Seating = "optimal" },
-		"reserve": func(c *cohort.Campaign, _ *cohort.Cohort) { c.Rules.Reserve = 3 },
 	} {
 		c, o := *w.campaign, *o
 		change(&c, &o)
@@ -383,7 +382,7 @@ func TestPublishWritesTheSameTwice(t *testing.T) {
 	w.at("2021-07-17 14:00")
 	w.tick()
 	for range 2 {
-		p, err := Publish(w.ctx, w.db, w.campaign, w.row.ID, dir)
+		p, err := Publish(w.ctx, w.db, w.campaign, w.row.ID, dir, nil)
 		w.must(err)
 		if len(p.Bundles) != 1 || p.Bundles[0] != "town-a" || !p.Sample {
 			t.Errorf("%+v", p)

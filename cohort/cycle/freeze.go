@@ -36,6 +36,9 @@ func (r *Runner) freeze(ctx context.Context, tx *data.Tx, s situation) error {
 	if lottery.KCommit(d.DrawID, k) != lottery.Hash(d.KCommit) {
 		return fmt.Errorf("draw %s: its secret key is not the one that was announced", d.DrawID)
 	}
+	if err := keepReserve(ctx, tx, s); err != nil {
+		return err
+	}
 	if err := fixReserves(ctx, tx, s.cohort, s.row.ID); err != nil {
 		return err
 	}
@@ -208,13 +211,14 @@ func choicesOf(ballot []byte) ([]byte, error) {
 	return json.Marshal(b.Choices)
 }
 
-// supplyFile is supply.json: the draw's slots in supply order.
+// supplyFile is supply.json: the draw's slots in supply order, without the
+// seats of the reserve.
 func supplyFile(ctx context.Context, tx *data.Tx, cohortID int) ([]byte, error) {
 	slots, err := tx.Slots(ctx, cohortID)
 	if err != nil {
 		return nil, err
 	}
-	return supplyBytes(slots, func(s *data.SlotRow) int { return s.Seats })
+	return supplyBytes(slots, func(s *data.SlotRow) int { return s.Seats - s.Kept })
 }
 
 // supplyBytes writes supply.json with as many seats as seats tells.

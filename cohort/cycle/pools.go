@@ -45,7 +45,7 @@ func fixReserves(ctx context.Context, tx *data.Tx, o *cohort.Cohort, cohortID in
 	rows := make([]data.ReserveRow, len(slots))
 	for x, s := range slots {
 		rows[x] = data.ReserveRow{Slot: s.ID, Reserve: map[string]int{}}
-		free := s.Seats
+		free := s.Seats - s.Kept
 		for p, name := range names[1:] {
 			if n := int(reserves[x][p+1]); n > 0 {
 				rows[x].Reserve[name] = n

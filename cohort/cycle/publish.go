@@ -16,41 +16,72 @@ import (
 type ResultEntry struct {
 	DrawID string                  `json:"draw_id"`
 	Sample bool                    `json:"sample"`
-	Files  map[string]lottery.Hash `json:"files"` // H of each file of the bundle
+	Number int                     `json:"number,omitempty"` // of the correction that it was published with
+	Files  map[string]lottery.Hash `json:"files"`            // H of each file of the bundle
 	Counts *lottery.Counts         `json:"counts"`
 }
 
 // verified puts the bundle together again from the database, and answers the
-// hashes of its files where it holds: what is published is what was verified
-// and written. The bundle itself is not kept.
-func (r *Runner) verified(ctx context.Context, tx *data.Tx, s situation) (map[string]lottery.Hash, lottery.Claims, error) {
+// hashes of its files where it holds: what is published is what was verified,
+// written and put on the board. The bundle itself is not kept.
+func (r *Runner) verified(ctx context.Context, tx *data.Tx, s situation) (ResultEntry, lottery.Claims, error) {
 	defer debug.FreeOSMemory() // see draw
-	b, err := readBundle(ctx, tx, s.row.ID)
+	e := ResultEntry{DrawID: s.drawID, Sample: s.campaign.Sample, Files: map[string]lottery.Hash{}}
+	var claims lottery.Claims
+	corrections, err := tx.Corrections(ctx, s.row.ID)
 	if err != nil {
-		return nil, lottery.Claims{}, err
+		return e, claims, err
+	}
+	e.Number = len(corrections)
+	d, err := readFrozen(ctx, tx, s.row.ID)
+	if err != nil {
+		return e, claims, err
+	}
+	b, err := d.bundleOf(ctx, tx, e.Number)
+	if err != nil {
+		return e, claims, err
 	}
 	debug.FreeOSMemory()
-	claims, err := lottery.ParseClaims(b.Claims)
-	if err != nil {
-		return nil, claims, err
+	if why := bundleFault(b, r.Beacon); why != "" {
+		return e, claims, unsound("draw %s is not published: %s", s.drawID, why)
 	}
-	if report := lottery.Verify(memory(b.Files()), lottery.VerifyOptions{Beacon: r.Beacon}); !report.OK(false) {
-		for _, p := range report.Parts {
-			if p.State == lottery.Fails {
-				return nil, claims, fmt.Errorf("draw %s is not published: %s: %s", s.drawID, p.Name, p.Detail)
-			}
-		}
+	if claims, err = lottery.ParseClaims(b.Claims); err != nil {
+		return e, claims, err
 	}
-	files := map[string]lottery.Hash{}
+	e.Counts = claims.Counts
+	if err := r.recorded(ctx, tx, d, b, claims, e.Number); err != nil {
+		return e, claims, err
+	}
 	for name, file := range b.Files() {
-		files[name] = lottery.FileHash(file)
+		e.Files[name] = lottery.FileHash(file)
 	}
-	return files, claims, nil
+	return e, claims, nil
+}
+
+// recorded holds a drawn result against the board and its own tickets and
+// places.
+func (r *Runner) recorded(ctx context.Context, tx *data.Tx, d *computed, b lottery.Bundle, claims lottery.Claims, result int) error {
+	board, err := entriesOf(ctx, tx, d.row)
+	if err != nil {
+		return err
+	}
+	reveals, err := revealsOf(ctx, tx, d.row.ID, d.manifest)
+	if err != nil {
+		return err
+	}
+	if err := d.onRecord(board, reveals.Recorded); err != nil {
+		return err
+	}
+	if err := resultOnRecord(d.draw.DrawID, board, result, b); err != nil {
+		return err
+	}
+	d.leaves = nil
+	return d.placesOnRecord(ctx, tx, claims, result)
 }
 
 // publish tells everyone who answered, and opens the bundle to all.
 func (r *Runner) publish(ctx context.Context, tx *data.Tx, s situation) error {
-	files, claims, err := r.verified(ctx, tx, s)
+	entry, claims, err := r.verified(ctx, tx, s)
 	if err != nil {
 		return err
 	}
@@ -65,7 +96,7 @@ func (r *Runner) publish(ctx context.Context, tx *data.Tx, s situation) error {
 	if err != nil {
 		return err
 	}
-	body, err := json.Marshal(ResultEntry{DrawID: s.drawID, Sample: s.campaign.Sample, Files: files, Counts: claims.Counts})
+	body, err := json.Marshal(entry)
 	if err != nil {
 		return err
 	}
@@ -104,5 +135,9 @@ func (r *Runner) settle(ctx context.Context, tx *data.Tx, s situation) error {
 	}, people); err != nil {
 		return err
 	}
-	return r.auditState(ctx, tx, s, cohort.Settled, map[string]any{"waited": len(people)})
+	carried, err := carry(ctx, tx, s)
+	if err != nil {
+		return err
+	}
+	return r.auditState(ctx, tx, s, cohort.Settled, map[string]any{"waited": len(people), "carry_weight": carried})
 }

@@ -258,8 +258,12 @@ func (r reading) post(ctx context.Context, tx *data.Tx, e SourceEntry) error {
 	if err != nil {
 		return err
 	}
-	_, err = tx.Post(ctx, r.row.Campaign, r.row.ID, "source", body)
-	return err
+	if _, err := tx.Post(ctx, r.row.Campaign, r.row.ID, "source", body); err != nil {
+		return err
+	}
+	return tellStep(ctx, tx, r.row, e.DrawID, "source", fmt.Sprintf("source/%d/%d/%s", r.row.ID, e.Position, e.Event), map[string]any{
+		"position": e.Position, "event": e.Event, "value": e.Value,
+	})
 }
 
 func (r reading) audit(ctx context.Context, tx *data.Tx, act, reason string, by data.Actor, after map[string]any) error {
@@ -327,6 +331,9 @@ func Void(ctx context.Context, tx *data.Tx, c *cohort.Campaign, campaignID int, 
 	if err := tx.TellCohort(ctx, data.Message{
 		Campaign: campaignID, Event: fmt.Sprintf("void/%d", row.ID), Kind: "window_changed", Params: map[string]any{"cohort": row.ID, "change": "void"},
 	}, row.ID); err != nil {
+		return err
+	}
+	if err := tellStep(ctx, tx, row, c.DrawID(key), "void", fmt.Sprintf("void/%d", row.ID), map[string]any{"reason": reason}); err != nil {
 		return err
 	}
 	return tx.Audit(ctx, data.AuditRow{

@@ -22,7 +22,7 @@ func (r *Runner) step(ctx context.Context, c *cohort.Campaign, cohortID int) (co
 	if s.due[0] == cohort.RunDraw {
 		held, err := r.DB.HoldLock(ctx, data.LockDraw, cohortID, func(ctx context.Context) error { return r.draw(ctx, c, s.row) })
 		if err != nil || !held { // another program draws
-			return "", err
+			return "", r.refusedStep(ctx, s.row, s.drawID, cohort.RunDraw, err)
 		}
 		return cohort.RunDraw, nil
 	}
@@ -43,7 +43,7 @@ func (r *Runner) step(ctx context.Context, c *cohort.Campaign, cohortID int) (co
 	if errors.As(err, &late) { // another program was faster: the facts say so the next time
 		return "", nil
 	}
-	return done, err
+	return done, r.refusedStep(ctx, s.row, s.drawID, done, err)
 }
 
 // Due lists what is due for a cohort now, without doing it.
@@ -182,13 +182,7 @@ func (r *Runner) warn(ctx context.Context, s situation) error {
 
 // tellOfficials queues a message to the officials' mailbox.
 func (r *Runner) tellOfficials(ctx context.Context, tx *data.Tx, s situation, about, event string, params map[string]any) error {
-	all := map[string]any{"about": about, "cohort": s.row.ID, "cohort_key": s.row.Key, "draw_id": s.drawID}
-	for k, v := range params {
-		all[k] = v
-	}
-	return tx.Tell(ctx, data.Message{
-		Campaign: s.row.Campaign, Recipient: "officials", Event: event, Channel: "email", Kind: "official", Params: all, Urgent: true,
-	})
+	return tellStep(ctx, tx, s.row, s.drawID, about, event, params)
 }
 
 // seal chains the new rows of audit, board and histories, when that is due.
