@@ -74,6 +74,7 @@ type Rules struct {
 	MaxLapses   int           // lapses after which a ticket leaves the waitlist (2)
 	AuditSample int           // >= 300
 	Reserve     int           // seats kept for ballots that were left out, per cohort
+	KeepFor     time.Duration // how long people's data is kept after their cohort has ended
 	QuietFrom   string        // "2100": no message between QuietFrom and QuietTo, campaign time
 	QuietTo     string        // "0800"
 }

@@ -62,11 +62,3 @@ func (tx *Tx) PoolMembers(ctx context.Context, cohortID int) (map[int64]map[stri
 	}
 	return members, nil
 }
-
-// TicketPool is the pool of a ticket, "" for none.
-func (tx *Tx) TicketPool(ctx context.Context, cohortID, rank int) (pool string, err error) {
-	if err = tx.tx.QueryRow(ctx, `SELECT pool FROM ticket WHERE cohort_id = $1 AND rank = $2`, cohortID, rank).Scan(&pool); err != nil {
-		return "", fmt.Errorf("ticket %d of cohort %d: %w", rank, cohortID, err)
-	}
-	return pool, nil
-}

@@ -63,7 +63,7 @@ func (e ImportError) Error() string {
 
 // ImportReport is what an import did, or would do.
 type ImportReport struct {
-	Kind    string         `json:"kind"` // "people", "clinics" or "supply"
+	Kind    string         `json:"kind"` // "people", "clinics", "supply" or "weights"
 	Applied bool           `json:"applied"`
 	Rows    int            `json:"rows"`
 	New     int            `json:"new"`
@@ -72,6 +72,7 @@ type ImportReport struct {
 	Kept    int            `json:"kept"`              // changed rows of which some value stays as an official has corrected it
 	Cohorts map[string]int `json:"cohorts,omitempty"` // rows of people by cohort; "" for none
 	Late    int            `json:"late,omitempty"`    // new people whose own window is past: they may answer in a later one, or wait
+	Unknown int            `json:"unknown,omitempty"` // rows of weights whose person is not on the list
 	Slots   int            `json:"slots,omitempty"`   // of draft cohorts, after the import
 	Seats   int            `json:"seats,omitempty"`   // in the file
 	Errors  []ImportError  `json:"errors,omitempty"`  // all of them, by row and column

@@ -89,6 +89,10 @@ func ImportText(code string) string {
 		return "a vaccine is 1 to 20 letters, digits, dots, dashes or underscores"
 	case "seats":
 		return "a whole number from 0 to 10000"
+	case "weight":
+		return "a whole number from 1 to the campaign file's rules.max_weight"
+	case "weight_stands":
+		return "belongs to a window that is announced: its weights stand"
 	case "unknown_clinic":
 		return "no clinic has this key; import the clinics first"
 	case "announced":

@@ -17,7 +17,7 @@ import (
 func newPeopleCommand(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "people",
-		Short: "The list of people: import, corrections, letters, deletion",
+		Short: "The list of people: import, corrections, letters, weights, deletion",
 		Long: `The list of the people of a campaign. It comes from a file; what is wrong about one person is
 corrected by an official, before and after the freeze, and stays corrected when a later file
 comes. The personal part of it is deleted once the campaign has ended.`,
@@ -28,6 +28,7 @@ comes. The personal part of it is deleted once the campaign has ended.`,
 	c.AddCommand(
 		newPeopleCorrectCommand(a), newPeopleImportCommand(a), newPeopleLettersCommand(a),
 		newPeopleListCommand(a), newPeoplePurgeCommand(a), newPeopleShowCommand(a),
+		newPeopleWeightsCommand(a),
 	)
 	return c
 }

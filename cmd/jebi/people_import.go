@@ -155,6 +155,9 @@ func writeImport(w io.Writer, file string, r data.ImportReport) error {
 		return out.Flush()
 	}
 	fmt.Fprintf(out, "%s: %d rows of %s: %d new, %d changed, %d as they are", file, r.Rows, r.Kind, r.New, r.Changed, r.Same)
+	if r.Unknown > 0 {
+		fmt.Fprintf(out, "; %d are not on the list", r.Unknown)
+	}
 	if r.Kept > 0 {
 		fmt.Fprintf(out, "; %d changed ones keep what an official has corrected", r.Kept)
 	}

@@ -170,6 +170,7 @@ const (
 	usualOfferHold  = 12 * time.Hour
 	usualOfferLead  = 12 * time.Hour
 	usualCancelLead = 24 * time.Hour
+	usualKeepFor    = 90 * 24 * time.Hour
 	usualQuietFrom  = "2100"
 	usualQuietTo    = "0800"
 )
@@ -191,6 +192,7 @@ func (t *table) rules(c *cohort.Campaign) {
 	r.MaxLapses = t.number("max_lapses", usualMaxLapses, 1, 100)
 	r.AuditSample = t.number("audit_sample", usualAudit, 300, 1_000_000)
 	r.Reserve = t.number("reserve", 0, 0, 1_000_000)
+	r.KeepFor = t.duration("keep_for", usualKeepFor, 24*time.Hour, 3650*24*time.Hour)
 	r.QuietFrom, r.QuietTo = usualQuietFrom, usualQuietTo
 	if t.has("quiet_from") || t.has("quiet_to") {
 		r.QuietFrom, r.QuietTo = t.clock("quiet_from", false), t.clock("quiet_to", false)

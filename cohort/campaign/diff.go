@@ -132,6 +132,7 @@ func (ps *pairs) rules(r cohort.Rules) {
 	ps.add("rules.max_lapses", strconv.Itoa(r.MaxLapses))
 	ps.add("rules.audit_sample", strconv.Itoa(r.AuditSample))
 	ps.add("rules.reserve", strconv.Itoa(r.Reserve))
+	ps.add("rules.keep_for", showDuration(r.KeepFor))
 	ps.add("rules.quiet_from", r.QuietFrom)
 	ps.add("rules.quiet_to", r.QuietTo)
 }

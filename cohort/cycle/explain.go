@@ -8,13 +8,28 @@ import (
 	"jebi/cohort"
 	"jebi/cohort/words"
 	"jebi/data"
+	"jebi/lottery"
 )
 
 // Explanation is why a person got what she got, from her rank and public
 // numbers alone.
 type Explanation struct {
 	data.ResultRow
-	Choices []ChoiceResult `json:"choices"` // in her order; empty before publication
+	Choices []ChoiceResult `json:"choices"` // in her order; empty before publication, and after her data was deleted
+	Doses   int            `json:"doses,omitempty"`
+	Pool    string         `json:"pool,omitempty"`    // the first of the draw's pools that her ticket was of
+	Weight  int            `json:"weight,omitempty"`  // tickets in the drum: more than 1 were carried over from earlier draws
+	Carries int            `json:"carries,omitempty"` // with which she goes into the next draw, once this one has ended; 0: no more than 1
+	Draw    *DrawnBy       `json:"draw,omitempty"`    // the draw that gave the number
+}
+
+// DrawnBy is by what anybody can check a number: the public files of the draw,
+// and where in them she stands.
+type DrawnBy struct {
+	DrawID string       `json:"draw_id"`
+	Leaf   int          `json:"leaf,omitempty"` // her ballot's position among the frozen ones; 0: it was left out
+	Root   lottery.Hash `json:"root"`
+	Seed   lottery.Hash `json:"seed"`
 }
 
 // ChoiceResult is one choice and its cut-offs.
@@ -48,8 +63,11 @@ func Explain(ctx context.Context, db *data.DB, person int64) (Explanation, error
 		if e.Rank == 0 {
 			return nil
 		}
+		if err := e.readDraw(ctx, tx, person); err != nil {
+			return err
+		}
 		row, err := tx.Ballot(ctx, e.Campaign, person)
-		if errors.Is(err, data.ErrNotFound) { // purged
+		if errors.Is(err, data.ErrNotFound) { // deleted after the end
 			return nil
 		}
 		if err != nil {
@@ -59,11 +77,7 @@ func Explain(ctx context.Context, db *data.DB, person int64) (Explanation, error
 		if err != nil {
 			return fmt.Errorf("ballot of person %d: %w", person, err)
 		}
-		pool, err := tx.TicketPool(ctx, e.Cohort, e.Rank)
-		if err != nil {
-			return err
-		}
-		cuts, err := tx.CutOffsFor(ctx, e.Cohort, e.Size, 1, pool)
+		cuts, err := tx.CutOffsFor(ctx, e.Cohort, e.Size, e.Doses, e.Pool)
 		if err != nil {
 			return err
 		}
@@ -81,6 +95,33 @@ func Explain(ctx context.Context, db *data.DB, person int64) (Explanation, error
 		return nil
 	})
 	return e, err
+}
+
+// readDraw fills in what her ticket was, and by what it can be checked.
+func (e *Explanation) readDraw(ctx context.Context, tx *data.Tx, person int64) error {
+	ticket, err := tx.TicketOf(ctx, e.Cohort, e.Ticket)
+	if err != nil {
+		return err
+	}
+	e.Pool, e.Weight, e.Doses = ticket.Pool, ticket.Weight, ticket.Doses
+	d, err := tx.Draw(ctx, e.Cohort)
+	if err != nil {
+		return err
+	}
+	e.Draw = &DrawnBy{DrawID: d.DrawID, Root: d.Root, Seed: d.Seed}
+	if e.Draw.Leaf, err = tx.LeafOf(ctx, e.Cohort, person); err != nil {
+		return err
+	}
+	if e.CohortState == cohort.Settled {
+		p, err := tx.Person(ctx, person)
+		if err != nil {
+			return err
+		}
+		if p.Weight > 1 && e.Place == nil {
+			e.Carries = p.Weight
+		}
+	}
+	return nil
 }
 
 func explainChoice(n int, c cohort.Choice, slots []data.SlotRow, cuts map[int64]int, rank int) ChoiceResult {
@@ -119,6 +160,18 @@ func (e Explanation) Words(book *words.Book, lang string, c *cohort.Campaign) []
 		return lines
 	}
 	say("rank", map[string]any{"rank": e.Rank, "tickets": e.Tickets})
+	if e.LeftOut {
+		say("left_out", nil)
+	}
+	if e.Weight > 1 {
+		say("weight", map[string]any{"weight": e.Weight})
+	}
+	if e.Pool != "" && e.Size == 1 {
+		say("pool", map[string]any{"pool": e.Pool})
+	}
+	if e.Doses == 2 {
+		say("doses", nil)
+	}
 	if e.Size > 1 {
 		say("party", map[string]any{"size": e.Size})
 	}
@@ -129,6 +182,8 @@ func (e Explanation) Words(book *words.Book, lang string, c *cohort.Campaign) []
 		case r.Open > 0: // after the one that was granted
 		case len(r.Slots) == 0:
 			say("empty", map[string]any{"choice": r.Choice})
+		case r.Latest == 0:
+			say("refused.all", map[string]any{"choice": r.Choice, "seats": r.Seats})
 		default:
 			say("refused", map[string]any{"choice": r.Choice, "seats": r.Seats, "latest": r.Latest})
 		}
@@ -137,21 +192,30 @@ func (e Explanation) Words(book *words.Book, lang string, c *cohort.Campaign) []
 		}
 	}
 	args := map[string]any{"ahead": e.Ahead}
+	second := e.Second
 	switch {
 	case e.Offer != nil:
 		args = when(&e.Offer.Place)
 		args["deadline"] = book.When(lang, e.Offer.Deadline, c.Location)
 		say("offer", args)
+		second = e.Offer.Second
 	case e.Place != nil:
 		args = when(e.Place)
 		args["confirm_by"] = book.When(lang, e.ConfirmBy, c.Location)
 		say("state."+e.State, args)
+	case e.State == "off":
+		say("state.off."+e.Why, args)
 	default:
-		if e.State == "off" {
-			say("state.off."+e.Why, args)
-			break
-		}
 		say("state."+e.State, args)
+	}
+	if second != nil {
+		say("second", when(second))
+	}
+	if e.Carries > 1 {
+		say("carries", map[string]any{"weight": e.Carries})
+	}
+	if e.Draw != nil {
+		say("proof", map[string]any{"draw": e.Draw.DrawID})
 	}
 	return lines
 }

@@ -122,8 +122,10 @@ func (r *Runner) tickCampaign(ctx context.Context, c *cohort.Campaign, row data.
 			failed = append(failed, fmt.Errorf("cohort %s of campaign %s: %w", o.Key, row.Key, err))
 		}
 	}
-	if err := r.seal(ctx, c, row); err != nil {
-		failed = append(failed, err)
+	for _, duty := range []func(context.Context, *cohort.Campaign, data.CampaignRow) error{r.retention, r.seal} {
+		if err := duty(ctx, c, row); err != nil {
+			failed = append(failed, err)
+		}
 	}
 	return errors.Join(failed...)
 }

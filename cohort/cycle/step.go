@@ -187,31 +187,7 @@ func (r *Runner) tellOfficials(ctx context.Context, tx *data.Tx, s situation, ab
 
 // seal chains the new rows of audit, board and histories, when that is due.
 func (r *Runner) seal(ctx context.Context, c *cohort.Campaign, row data.CampaignRow) error {
-	if c.Recurring.Seal == "" {
-		return nil
-	}
-	schedule, err := campaign.ParseSchedule(c.Recurring.Seal, c.Location)
-	if err != nil {
-		return fmt.Errorf("campaign %s: %w", row.Key, err)
-	}
-	due := false
-	err = r.DB.Tx(ctx, func(tx *data.Tx) error {
-		due = false
-		now, err := tx.Now(ctx)
-		if err != nil {
-			return err
-		}
-		last, err := tx.LastRun(ctx, row.ID, "seal")
-		if err != nil || !last.IsZero() && now.Before(schedule.Next(last)) {
-			return err
-		}
-		ok, err := tx.TryLock(ctx, data.LockCampaign, row.ID)
-		if err != nil || !ok {
-			return err
-		}
-		due = true
-		return tx.Ran(ctx, row.ID, "seal", now)
-	})
+	due, err := r.duty(ctx, c, row, "seal", c.Recurring.Seal, func(*data.Tx, time.Time) error { return nil })
 	if err != nil || !due {
 		return err
 	}

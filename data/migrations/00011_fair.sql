@@ -9,3 +9,52 @@ CREATE TABLE odds (
   reach     bytea NOT NULL   -- how far down the order a seat could be had, by trial, class and place
 );
 GRANT SELECT, INSERT, UPDATE, DELETE ON odds TO jebi_app;
+
+-- Deletes everything personal of the people of one cohort that has ended; the campaign's function does it for all.
+-- Ranks, places, hashes and codes stay, and so do the people's ids. It writes its own audit row, with counts.
+-- +goose StatementBegin
+CREATE FUNCTION purge_cohort(cohort int, why text) RETURNS jsonb
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = jebi, pg_temp AS $$
+DECLARE
+  campaign int;
+  live text;
+  counts jsonb := '{}';
+  n bigint;
+BEGIN
+  SELECT c.campaign_id, CASE WHEN c.state NOT IN ('settled', 'void') THEN c.key || ' is ' || c.state END INTO campaign, live
+    FROM jebi.cohort c WHERE c.id = purge_cohort.cohort FOR SHARE;
+  IF campaign IS NULL THEN
+    RAISE EXCEPTION 'there is no cohort %', cohort USING ERRCODE = 'foreign_key_violation';
+  ELSIF live IS NOT NULL THEN
+    RAISE EXCEPTION 'the cohort has not ended: %', live USING ERRCODE = 'restrict_violation', CONSTRAINT = 'purge_after_end';
+  END IF;
+  CREATE TEMP TABLE gone ON COMMIT DROP AS SELECT p.id FROM person p WHERE p.cohort_id = purge_cohort.cohort;
+  ANALYZE gone;
+  UPDATE message m SET state = 'cancelled', ended_at = jebi_now() FROM gone g WHERE m.person_id = g.id AND m.state = 'queued';
+  GET DIAGNOSTICS n = ROW_COUNT;
+  counts := counts || jsonb_build_object('message', n);
+  DELETE FROM session s USING gone g WHERE s.person_id = g.id;
+  GET DIAGNOSTICS n = ROW_COUNT;
+  counts := counts || jsonb_build_object('session', n);
+  DELETE FROM sign_in s USING gone g WHERE s.person_id = g.id;
+  GET DIAGNOSTICS n = ROW_COUNT;
+  counts := counts || jsonb_build_object('sign_in', n);
+  DELETE FROM draft d USING gone g WHERE d.person_id = g.id;
+  GET DIAGNOSTICS n = ROW_COUNT;
+  counts := counts || jsonb_build_object('draft', n);
+  DELETE FROM ballot b WHERE b.cohort_id = purge_cohort.cohort;
+  GET DIAGNOSTICS n = ROW_COUNT;
+  counts := counts || jsonb_build_object('ballot', n);
+  UPDATE ballot_history h SET salt = NULL WHERE h.cohort_id = purge_cohort.cohort AND h.salt IS NOT NULL;
+  DELETE FROM odds o WHERE o.cohort_id = purge_cohort.cohort;
+  DELETE FROM person_detail d USING gone g WHERE d.person_id = g.id;
+  GET DIAGNOSTICS n = ROW_COUNT;
+  counts := counts || jsonb_build_object('person_detail', n);
+  DROP TABLE gone;
+  INSERT INTO audit (campaign_id, actor, act, subject, reason, after)
+  VALUES (campaign, 'system', 'people.purge', 'cohort:' || cohort, why, counts);
+  RETURN counts;
+END $$;
+-- +goose StatementEnd
+REVOKE ALL ON FUNCTION purge_cohort(int, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION purge_cohort(int, text) TO jebi_app;
