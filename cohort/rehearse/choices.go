@@ -147,8 +147,16 @@ func (m market) choose(r *rand.Rand, lat, lon float64) []cohort.Choice {
 	// Who gave several choices may end with "anywhere around here".
 	if n := len(cs); n >= 2 && r.Float64() < 0.5 {
 		cs[n-1] = m.district(cs[n-1], cs[0].Clinics[0])
+		// Where there are few places, the district may be what she has named already.
+		if slices.ContainsFunc(cs[:n-1], func(c cohort.Choice) bool { return sameWish(c, cs[n-1]) }) {
+			cs = cs[:n-1]
+		}
 	}
 	return cs
+}
+
+func sameWish(a, b cohort.Choice) bool {
+	return slices.Equal(a.Clinics, b.Clinics) && slices.Equal(a.Dates, b.Dates) && slices.Equal(a.Parts, b.Parts)
 }
 
 // choice is one place, on some days around one that she likes.

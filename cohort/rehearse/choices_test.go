@@ -78,6 +78,29 @@ func TestEveryBallotOfTheModelCanBeSaved(t *testing.T) {
 	}
 }
 
+func TestEveryBallotOfASmallTownCanBeSaved(t *testing.T) {
+	c, whole, s := sampleMarket(t)
+	for n := 1; n <= 4; n++ {
+		m := whole
+		m.places = whole.places[:n]
+		offered := cohort.Offered{}
+		for _, p := range m.places {
+			offered[p.key] = map[string]bool{}
+			for _, cell := range p.cells {
+				offered[p.key][cohort.OfferedKey(cell.date, cell.part)] = true
+			}
+		}
+		r := rand.New(rand.NewPCG(1, 1))
+		for _, who := range s.Citizens(2000, 4) {
+			b := cohort.Ballot{Choices: m.choose(r, who.Lat, who.Lon)}
+			b.Normalize(c.DayParts)
+			if flaws := c.Check(b, offered); len(flaws) > 0 {
+				t.Fatalf("%d places: %v: %v", n, b.Choices, flaws)
+			}
+		}
+	}
+}
+
 func TestTheModelsPreferencesAreThoseOfItsDescription(t *testing.T) {
 	_, m, s := sampleMarket(t)
 	r := rand.New(rand.NewPCG(1, 1))
