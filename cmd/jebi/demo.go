@@ -32,7 +32,10 @@ func newDemoCommand(a *app) *cobra.Command {
 		Short: "Run a whole lottery on the sample of Gwanak-gu, Seoul",
 		Long: `Run a whole lottery on this machine, from the campaign file to messages and workbooks:
 real clinics and numbers of residents of Gwanak-gu in Seoul, synthetic people, the code that
-production uses. It keeps what it made under var/demo and its database, ` + demoDatabase + `, for a look at it.
+production uses. One draw is made with sealed envelopes and dice, the other online with signed notes
+and a round of drand that a file holds; two witnesses cosign each, and one trustee of each is absent.
+It keeps what it made under var/demo and its database, ` + demoDatabase + `, for a look at it: public
+bundles, a sworn auditor's files, a citizen's proof, and a page, index.html.
 Every run starts afresh: it drops that database and the files of the run before.`,
 		Example: "  jebi demo\n  jebi demo --people 2000",
 		Args:    cobra.NoArgs,
@@ -112,8 +115,7 @@ func (a *app) demoData(ctx context.Context, url string) (*data.DB, error) {
 // howToLook says where the demo's traces are, how to check them and how to see
 // the form.
 func (a *app) howToLook(w io.Writer, dir string, s rehearse.Summary) error {
-	const program = "var/bin/jebi"
-	call := []string{program}
+	call := []string{"var/bin/jebi"}
 	if a.dir != "" {
 		call = append(call, "--dir", a.dir)
 	}
@@ -124,23 +126,22 @@ func (a *app) howToLook(w io.Writer, dir string, s rehearse.Summary) error {
 	}
 	fmt.Fprintf(w, "\nCheck it:\n")
 	for _, r := range s.Records {
-		bundle, auditor, proof, key := filepath.Join(dir, r.Bundle), filepath.Join(dir, r.Auditor), filepath.Join(dir, r.Proof), filepath.Join(dir, rehearse.OperatorPublic)
-		fmt.Fprintf(w, `  %[1]s (SAMPLE): the proof of %[2]s, number %[3]d of the draw, is %[4]s
-    %[5]s draw verify %[6]s --receipt %[4]s --key %[7]s
-    python3 docs/verify.py %[6]s %[4]s
-    %[5]s draw verify %[8]s --receipt %[4]s --key %[7]s --strict
-`, r.DrawID, r.Person, r.Rank, proof, program, bundle, key, auditor)
+		fmt.Fprintf(w, "  %s (SAMPLE): the proof of %s, number %d of the draw, is %s\n", r.DrawID, r.Person, r.Rank, filepath.Join(dir, r.Proof))
+		for _, command := range r.Commands(dir) {
+			fmt.Fprintf(w, "    %s\n", command)
+		}
 	}
 	_, err := fmt.Fprintf(w, `  The last of each is a sworn auditor's, who has what the public does not. In the public bundle
   ballots, outcome and allocation are absent, and without a proof the receipt, so --strict fails there.
 
 Look at it:
+  %[1]s/%[6]s: this page in a browser
   %[1]s/summary.json, %[1]s/bundle/, %[1]s/auditor/, %[1]s/proof/, %[1]s/workbooks/, %[1]s/mail/, %[1]s/sms/
   %[2]s serve
       the form and the public board; sign in as %[3]s, born %[4]s, phone %[5]s
       (nobody real). serve prints the code that was sent.
   %[2]s official sign-in demo-operator
       the passwords of both officials are in %[1]s/officials.txt
-`, dir, line, s.SignInAs.Name, s.SignInAs.Birth, s.SignInAs.Phone)
+`, dir, line, s.SignInAs.Name, s.SignInAs.Birth, s.SignInAs.Phone, rehearse.PageFile)
 	return err
 }

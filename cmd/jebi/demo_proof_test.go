@@ -302,6 +302,22 @@ func flipped(s string) string {
 	return s[:len(s)-1] + "0"
 }
 
+// testPage looks whether the page in the folder says what was found.
+func (d demoLeft) testPage(records []demoRecord) {
+	d.t.Helper()
+	page := string(mustRead(d.t, d.path("index.html")))
+	for _, r := range records {
+		for _, want := range []string{r.DrawID, r.Bundle + "/", r.Auditor + "/", `href="` + r.Proof + `"`} {
+			if !strings.Contains(page, want) {
+				d.t.Errorf("index.html does not name %s", want)
+			}
+		}
+	}
+	if n := strings.Count(page, `<td class="holds">`); n < 30 || strings.Contains(page, `class="fails"`) || !strings.Contains(page, "SAMPLE") {
+		d.t.Errorf("index.html: %d parts hold, or one fails, or it is no sample", n)
+	}
+}
+
 // testPrinted runs the commands that the end of the demo prints.
 func (d demoLeft) testPrinted(page string) {
 	t := d.t

@@ -64,12 +64,17 @@ func whoChecks(public []lottery.Part, part string) string {
 func found(p lottery.Part, kind string) string {
 	text := string(p.State)
 	for _, more := range []string{kind, p.Detail} {
-		if len(more) == 64 && !strings.Contains(more, " ") { // a hash
-			more = more[:12] + "…"
-		}
 		if more != "" {
-			text += " · " + more
+			text += " · " + short(more)
 		}
+	}
+	return text
+}
+
+// short cuts a hash in hex, which is in summary.json whole.
+func short(text string) string {
+	if len(text) == 64 && !strings.Contains(text, " ") {
+		return text[:12] + "…"
 	}
 	return text
 }

@@ -79,7 +79,7 @@ func Run(ctx context.Context, c Config) (Summary, error) {
 		return r.summary, err
 	}
 	r.summary.Seconds = seconds(c.Clock().Sub(begin))
-	return r.summary, r.summary.write(c.Dir)
+	return r.summary, errors.Join(r.summary.write(c.Dir), r.summary.writePage(c.Dir))
 }
 
 // prepare looks whether the database is fit for a rehearsal and starts the

@@ -41,7 +41,7 @@ func Afresh(dir string) error {
 		return err
 	}
 	for _, name := range []string{
-		folderBundle, folderAuditor, folderProof, folderFrozen, OperatorSecret, OperatorPublic, "workbooks", "mail", "sms", "input", "summary.json", "campaign.toml", "officials.txt",
+		folderBundle, folderAuditor, folderProof, folderFrozen, OperatorSecret, OperatorPublic, "workbooks", "mail", "sms", "input", "summary.json", PageFile, "campaign.toml", "officials.txt",
 	} {
 		if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
 			return err
