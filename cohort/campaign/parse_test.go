@@ -59,7 +59,7 @@ func TestExampleIsRight(t *testing.T) {
 	}
 	want := cohort.Rules{
 		MaxChoices: 5, MaxParty: 4, MaxProxied: 4, MaxWeight: 1, MinSlots: 1, MinAnswer: 2 * time.Hour, OfferHold: 12 * time.Hour, OfferLead: 12 * time.Hour,
-		CancelLead: 24 * time.Hour, MaxLapses: 2, AuditSample: 300, QuietFrom: "2100", QuietTo: "0800",
+		CancelLead: 24 * time.Hour, MaxLapses: 2, AuditSample: 300, KeepFor: 90 * 24 * time.Hour, QuietFrom: "2100", QuietTo: "0800",
 	}
 	if d := cmp.Diff(want, c.Rules); d != "" {
 		t.Errorf("rules (-want +got):\n%s", d)
