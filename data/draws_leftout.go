@@ -2,6 +2,9 @@ package data
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
 	"fmt"
 	"time"
 
@@ -169,4 +172,34 @@ func (tx *Tx) Withdrawn(ctx context.Context, cohortID int, person int64) (bool, 
 func (tx *Tx) Logins(ctx context.Context, by Actor) ([]string, error) {
 	rows, err := tx.tx.Query(ctx, `SELECT name FROM official WHERE id = ANY ($1) ORDER BY name COLLATE "C"`, []int{by.Official, by.Second})
 	return many(rows, err, pgx.RowTo[string], "the officials")
+}
+
+// claimLife is how long what was handed in is kept: longer than a proposal
+// waits.
+const claimLife = 2 * ProposalLife
+
+// KeepClaim keeps what a citizen handed in for an act of two, and answers the
+// digest by which ClaimFile finds it.
+func (tx *Tx) KeepClaim(ctx context.Context, campaign int, receipt, ballot []byte) ([32]byte, error) {
+	digest := sha256.Sum256(append(append(binary.BigEndian.AppendUint64(nil, uint64(len(receipt))), receipt...), ballot...))
+	if _, err := tx.tx.Exec(ctx, `DELETE FROM left_out_file WHERE kept_at < jebi_now() - $1::interval OR digest = $2`, claimLife, digest[:]); err != nil {
+		return digest, fmt.Errorf("what was handed in: %w", err)
+	}
+	if _, err := tx.tx.Exec(ctx, `INSERT INTO left_out_file (digest, campaign_id, receipt, ballot) VALUES ($1, $2, $3, $4)`, digest[:], campaign, receipt, ballot); err != nil {
+		return digest, fmt.Errorf("what was handed in: %w", err)
+	}
+	return digest, nil
+}
+
+// TakeClaim gives what was handed in and forgets it: it is read by the act
+// that serves it. The error is a *Refusal where it is not kept any more.
+func (tx *Tx) TakeClaim(ctx context.Context, digest []byte) (receipt, ballot []byte, err error) {
+	err = tx.tx.QueryRow(ctx, `DELETE FROM left_out_file WHERE digest = $1 RETURNING receipt, ballot`, digest).Scan(&receipt, &ballot)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, nil, refuse("what was handed in is not kept any more: propose it again")
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("what was handed in: %w", err)
+	}
+	return receipt, ballot, nil
 }

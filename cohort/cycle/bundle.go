@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 
 	"jebi/cohort"
 	"jebi/data"
@@ -78,28 +76,6 @@ func BundleOf(ctx context.Context, db *data.DB, cohortID, result int) (b lottery
 		return err
 	})
 	return b, err
-}
-
-// BundleName is the folder of a result: the draw_id, and behind it the number
-// of a correction.
-func BundleName(drawID string, result int) string {
-	if result == 0 {
-		return drawID
-	}
-	return fmt.Sprintf("%s%s%d", drawID, correctionSuffix, result)
-}
-
-const correctionSuffix = "-correction-"
-
-// ParseBundleName takes the name of a result's folder apart. A name that is no
-// correction's is a draw_id.
-func ParseBundleName(name string) (drawID string, result int) {
-	if at := strings.LastIndex(name, correctionSuffix); at > 0 {
-		if n, err := strconv.ParseUint(name[at+len(correctionSuffix):], 10, 15); err == nil && n > 0 && BundleName(name[:at], int(n)) == name {
-			return name[:at], int(n)
-		}
-	}
-	return name, 0
 }
 
 // WriteBundle writes the public folder of a published draw, as it was drawn.
@@ -209,7 +185,7 @@ func Publish(ctx context.Context, db *data.DB, c *cohort.Campaign, campaignID in
 			if err := onBoard(c.DrawID(o.Key), b, entries, o.ID, result, beacon); err != nil {
 				return out, err
 			}
-			name := BundleName(c.DrawID(o.Key), result)
+			name := cohort.BundleName(c.DrawID(o.Key), result)
 			folder := filepath.Join(dir, "draws", name)
 			if err := lottery.WriteBundle(folder, b); err != nil {
 				return out, err

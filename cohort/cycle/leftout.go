@@ -16,7 +16,8 @@ import (
 // LeftOutClaim is what a citizen brings who says that her ballot was left out.
 type LeftOutClaim struct {
 	// Receipt is the signed receipt of her save, as it was handed out: by
-	// itself, or as "signed" in a file that may hold her "ballot" in hex too.
+	// itself, or as "save" (the form's file) or "signed" (jebi ballot enter
+	// --json) in a file that may hold her "ballot" in hex too.
 	Receipt []byte
 	// Ballot is what she asked for, byte by byte, where neither the file nor
 	// the database has it any more; nil: they have.
@@ -147,13 +148,16 @@ func checkLeftOut(ctx context.Context, tx *data.Tx, row data.CohortRow, claim Le
 // readClaim reads a receipt, by itself or in a file beside the ballot.
 func readClaim(claim LeftOutClaim) (save lottery.SavedBallot, ballot []byte, err error) {
 	var file struct {
+		Save   json.RawMessage `json:"save"`
 		Signed json.RawMessage `json:"signed"`
 		Ballot string          `json:"ballot"`
 	}
 	ballot = claim.Ballot
 	receipt := claim.Receipt
-	if json.Unmarshal(receipt, &file) == nil && len(file.Signed) > 0 {
-		receipt = file.Signed
+	if json.Unmarshal(receipt, &file) == nil && len(file.Save)+len(file.Signed) > 0 {
+		if receipt = file.Save; len(file.Save) == 0 {
+			receipt = file.Signed
+		}
 		if ballot == nil && file.Ballot != "" {
 			if ballot, err = hex.DecodeString(file.Ballot); err != nil {
 				return save, nil, fmt.Errorf("its ballot is not in hex: %w", err)

@@ -110,6 +110,8 @@ type drawPage struct {
 	Files    []fileView
 	Archive  string
 	Verified bool
+	Result   string   // public name of the result that is shown
+	Results  []string // of all, where the draw's was corrected
 }
 
 type fact struct{ Name, Value, Note string }
@@ -118,11 +120,11 @@ type fileView struct{ Name, Size, Text string }
 
 // draw shows a draw: what is fixed so far, and the files of its bundle.
 func (f *Form) draw(v *visit) error {
-	d, row, err := f.drawOf(v)
+	d, row, result, err := f.drawOf(v)
 	if err != nil {
 		return err
 	}
-	p := drawPage{frame: f.frame(v, "form.draw.title"), DrawID: d.DrawID}
+	p := drawPage{frame: f.frame(v, "form.draw.title"), DrawID: d.DrawID, Result: cohort.BundleName(d.DrawID, result)}
 	now, err := f.DB.Now(v.Context())
 	if err != nil {
 		return err
@@ -142,8 +144,20 @@ func (f *Form) draw(v *visit) error {
 		add("published", p.When(*d.PublishedAt))
 		p.Verified = d.VerifiedAt != nil
 	}
-	dir, err := f.bundle(v, d)
-	if err != nil && !errors.Is(err, data.ErrNotFound) {
+	if d.PublishedAt != nil {
+		corrections, err := f.DB.Corrections(v.Context(), d.Cohort)
+		if err != nil {
+			return err
+		}
+		for _, c := range corrections {
+			p.Results = append(p.Results, cohort.BundleName(d.DrawID, c.Number))
+		}
+		if p.Results != nil {
+			p.Results = append([]string{d.DrawID}, p.Results...)
+		}
+	}
+	dir, err := f.bundle(v, d, result)
+	if err != nil && (result > 0 || !errors.Is(err, data.ErrNotFound)) {
 		return err
 	}
 	if err == nil {
@@ -162,36 +176,37 @@ func (f *Form) draw(v *visit) error {
 			}
 			p.Files = append(p.Files, file)
 		}
-		p.Archive = d.DrawID + ".zip"
+		p.Archive = p.Result + ".zip"
 	}
 	f.show(v, http.StatusOK, "draw.html", p)
 	return nil
 }
 
-func (f *Form) drawOf(v *visit) (data.DrawRow, data.CohortRow, error) {
-	var row data.CohortRow
-	d, err := f.DB.DrawByID(v.Context(), v.PathValue("draw"))
-	if err != nil {
-		return d, row, err
+// drawOf finds the draw that a path names, and which result of it: 0 as it was
+// drawn, or the number of a correction.
+func (f *Form) drawOf(v *visit) (d data.DrawRow, row data.CohortRow, result int, err error) {
+	id, result := cohort.ParseBundleName(v.PathValue("draw"))
+	if d, err = f.DB.DrawByID(v.Context(), id); err != nil {
+		return d, row, result, err
 	}
 	rows, err := f.DB.Cohorts(v.Context(), v.row.ID)
 	if err != nil {
-		return d, row, err
+		return d, row, result, err
 	}
 	for _, r := range rows {
 		if r.ID == d.Cohort {
-			return d, r, nil
+			return d, r, result, nil
 		}
 	}
-	return d, row, errNoPage
+	return d, row, result, errNoPage
 }
 
-// bundle opens the public files of a draw that is published.
-func (f *Form) bundle(v *visit, d data.DrawRow) (fs.FS, error) {
+// bundle opens the public files of a result that is published.
+func (f *Form) bundle(v *visit, d data.DrawRow, result int) (fs.FS, error) {
 	if f.Files == nil || d.PublishedAt == nil {
 		return nil, fmt.Errorf("bundle of %s: %w", d.DrawID, data.ErrNotFound)
 	}
-	dir, err := f.Files(v.Context(), d.DrawID)
+	dir, err := f.Files(v.Context(), cohort.BundleName(d.DrawID, result))
 	if err != nil {
 		return nil, err
 	}
@@ -200,17 +215,17 @@ func (f *Form) bundle(v *visit, d data.DrawRow) (fs.FS, error) {
 
 // drawFile serves one file of a bundle, or the whole as an archive.
 func (f *Form) drawFile(v *visit) error {
-	d, _, err := f.drawOf(v)
+	d, _, result, err := f.drawOf(v)
 	if err != nil {
 		return err
 	}
-	dir, err := f.bundle(v, d)
+	dir, err := f.bundle(v, d, result)
 	if err != nil {
 		return err
 	}
 	name := v.PathValue("file")
 	h := v.w.Header()
-	if name == d.DrawID+".zip" {
+	if name == cohort.BundleName(d.DrawID, result)+".zip" {
 		h.Set("Content-Type", "application/zip")
 		h.Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", name))
 		h.Set("Cache-Control", "public, max-age=3600")

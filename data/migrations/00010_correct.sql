@@ -54,6 +54,17 @@ CREATE TABLE left_out (
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON left_out FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER in_state AFTER INSERT ON left_out REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION written_in_state('published');
 
+-- What a citizen handed in, from the proposal of the act until it is done or given up: receipts and ballots tell what
+-- somebody asked for, so they are in no proposal, on no trail, and go with the person's data.
+CREATE TABLE left_out_file (
+  digest      bytea PRIMARY KEY CHECK (octet_length(digest) = 32),
+  campaign_id int NOT NULL REFERENCES campaign,
+  receipt     bytea NOT NULL,
+  ballot      bytea,
+  kept_at     timestamptz NOT NULL DEFAULT jebi_now()
+);
+GRANT SELECT, INSERT, DELETE ON left_out_file TO jebi_app;
+
 -- Its ticket stands behind the draw's and in no order.bin.
 ALTER TABLE ticket ADD COLUMN late boolean NOT NULL DEFAULT false;
 
@@ -105,6 +116,12 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON corrected_cut_off FOR EACH
 GRANT SELECT, INSERT ON left_out, correction, corrected_ticket, corrected_cut_off TO jebi_app;
 
 -- +goose StatementBegin
+CREATE FUNCTION forget_left_out_files() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = jebi, pg_temp AS $$
+BEGIN
+  DELETE FROM left_out_file f WHERE f.campaign_id IN (SELECT DISTINCT p.campaign_id FROM old_rows o JOIN person p ON p.id = o.person_id);
+  RETURN NULL;
+END $$;
+
 -- Tickets are written while the cohort is frozen; later only those of ballots that were left out, marked late.
 CREATE FUNCTION ticket_in_state() RETURNS trigger LANGUAGE plpgsql SET search_path = jebi, pg_temp AS $$
 DECLARE bad text;
@@ -185,3 +202,4 @@ DROP TRIGGER in_state ON waiting;
 CREATE TRIGGER in_state AFTER INSERT ON ticket REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION ticket_in_state();
 CREATE TRIGGER in_state AFTER INSERT ON ticket_member REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION ticket_member_in_state();
 CREATE TRIGGER in_state AFTER INSERT ON waiting REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION written_in_state('frozen', 'drawn', 'published');
+CREATE TRIGGER forget_left_out_files AFTER DELETE ON person_detail REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION forget_left_out_files();
