@@ -215,7 +215,7 @@ func (a *app) enterBallot(ctx context.Context, key string, o ballotOptions) erro
 	}
 	receipt, err := s.Save(ctx, r)
 	if err != nil {
-		return ballotError(err)
+		return ballotError(auditRefusal(ctx, db, p.Campaign, "ballot.enter", fmt.Sprintf("person:%d", p.ID), o.reason, by, err))
 	}
 	return a.printBallot(receiptAnswer(receipt, channel, choices, c.Sample), "saved for "+p.Key)
 }
@@ -242,7 +242,7 @@ func (a *app) withdrawBallot(ctx context.Context, key string, o ballotOptions) e
 	}
 	receipt, err := s.Withdraw(ctx, r)
 	if err != nil {
-		return ballotError(err)
+		return ballotError(auditRefusal(ctx, db, p.Campaign, "ballot.withdraw", fmt.Sprintf("person:%d", p.ID), o.reason, by, err))
 	}
 	return a.printBallot(receiptAnswer(receipt, channel, []cohort.Choice{}, c.Sample), "withdrawn for "+p.Key)
 }

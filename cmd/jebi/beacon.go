@@ -115,7 +115,7 @@ func (a *app) recordBeacon(ctx context.Context, key string, round uint64, get fu
 	})
 	if err != nil && !errors.Is(err, errDry) {
 		if apply {
-			err = auditRefusal(ctx, db, row.Campaign, "draw.beacon", "", by, err)
+			err = auditRefusal(ctx, db, row.Campaign, "draw.beacon", "cohort:"+row.Key, "", by, err)
 		}
 		return err
 	}

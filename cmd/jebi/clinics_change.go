@@ -50,6 +50,9 @@ those who wait. While a draw is frozen its supply stands still. It needs a signe
 				out, err = tx.AddSeats(ctx, c, row.ID, m, reason, by)
 				return err
 			})
+			if err != nil && apply {
+				err = auditRefusal(ctx, db, row.ID, "clinics.add", "clinic:"+m.Clinic, reason, by, err)
+			}
 			if err != nil {
 				return badValue(err)
 			}
@@ -133,6 +136,9 @@ operator. Without --apply it says how many people it would meet.`,
 				out, err = tx.CloseSlots(ctx, c, row.ID, k, c.Rules.OfferLead, reason, by)
 				return err
 			})
+			if err != nil && apply {
+				err = auditRefusal(ctx, db, row.ID, "clinics.close", "clinic:"+k.Clinic, reason, by, err)
+			}
 			if err != nil {
 				return badValue(err)
 			}

@@ -23,7 +23,8 @@ func newDrawCommand(a *app) *cobra.Command {
 		Use:   "draw",
 		Short: "Announce, carry out, publish and verify draws",
 		Long: `A cohort's draw in its order: announce (before the window opens), then, after the freeze,
-envelopes, dice, reveal, run, publish. Announce, envelopes, dice, reveal and void are acts of two.
+envelopes, dice, reveal, run, publish; and where something went wrong, void (before the first die or
+reveal), correct and left-out (after the draw). Most of these are acts of two.
 Everything is a dry run without --apply. verify and allocate need no database.`,
 		Example: `  jebi draw show 1962-66
   jebi draw verify var/demo/bundle/1962-66`,
@@ -36,10 +37,12 @@ Everything is a dry run without --apply. verify and allocate need no database.`,
 		newDrawAuditFilesCommand(a),
 		newDrawBeaconCommand(a),
 		newDrawContributionsCommand(a),
+		newDrawCorrectCommand(a),
 		newDrawCosignCommand(a),
 		newDrawDiceCommand(a),
 		newDrawEnvelopesCommand(a),
 		newDrawFreezeCommand(a),
+		newDrawLeftOutCommand(a),
 		newDrawOddsCommand(a),
 		newDrawOperatorCommand(a),
 		newDrawPublishCommand(a),

@@ -14,6 +14,7 @@ import (
 	"jebi/cohort"
 	"jebi/cohort/cycle"
 	"jebi/data"
+	"jebi/lottery/beacon"
 )
 
 // drawAct are the params of the draw's acts of two; each uses some.
@@ -30,12 +31,15 @@ type drawAct struct {
 	Note        string `json:"note,omitempty"`
 	Index       int    `json:"index,omitempty"` // of a source of contributions
 	File        []byte `json:"file,omitempty"`
+	Claim       []byte `json:"claim,omitempty"` // digest of what a citizen handed in
+
+	receipt, ballot []byte // what she handed in: never in a proposal
 }
 
 // drawActs are the draw's part of acts.
 func drawActs() map[string]act {
 	do := func(f func(ctx context.Context, tx *data.Tx, d drawAct, c *cohort.Campaign, id int, reason string, by data.Actor) error) act {
-		return act{twoRoles(), func(ctx context.Context, tx *data.Tx, params json.RawMessage, reason string, by data.Actor) error {
+		return act{roles: twoRoles(), do: func(ctx context.Context, tx *data.Tx, params json.RawMessage, reason string, by data.Actor) error {
 			var d drawAct
 			if err := json.Unmarshal(params, &d); err != nil {
 				return err
@@ -79,6 +83,19 @@ func drawActs() map[string]act {
 		"draw.contributions": do(func(ctx context.Context, tx *data.Tx, d drawAct, _ *cohort.Campaign, id int, reason string, by data.Actor) error {
 			return cycle.Contributions(ctx, tx, id, d.Cohort, d.Index, d.File, reason, by)
 		}),
+		"draw.correct": do(func(ctx context.Context, tx *data.Tx, d drawAct, _ *cohort.Campaign, id int, reason string, by data.Actor) error {
+			_, err := (&cycle.Runner{Beacon: beacon.Verify}).Correct(ctx, tx, id, d.Cohort, reason, by)
+			return err
+		}),
+		"draw.left_out": do(func(ctx context.Context, tx *data.Tx, d drawAct, c *cohort.Campaign, id int, reason string, by data.Actor) error {
+			var claim cycle.LeftOutClaim
+			var err error
+			if claim.Receipt, claim.Ballot, err = tx.TakeClaim(ctx, d.Claim); err != nil {
+				return err
+			}
+			_, err = cycle.LeftOut(ctx, tx, c, id, d.Cohort, claim, reason, by)
+			return err
+		}),
 		"draw.void": do(func(ctx context.Context, tx *data.Tx, d drawAct, c *cohort.Campaign, id int, reason string, by data.Actor) error {
 			return cycle.Void(ctx, tx, c, id, d.Cohort, reason, by)
 		}),
@@ -101,6 +118,16 @@ func (a *app) proposeDraw(ctx context.Context, name string, d drawAct, reason st
 	}
 	d.Campaign = c.Key
 	return a.two(ctx, db, name, row.Campaign, d, reason, apply)
+}
+
+// keep keeps what a citizen handed in out of the proposal.
+func (d drawAct) keep(ctx context.Context, tx *data.Tx, campaignID int) (any, error) {
+	if d.receipt == nil {
+		return d, nil
+	}
+	digest, err := tx.KeepClaim(ctx, campaignID, d.receipt, d.ballot)
+	d.Claim = digest[:]
+	return d, err
 }
 
 func newDrawAnnounceCommand(a *app) *cobra.Command {

@@ -139,7 +139,7 @@ any randomness is recorded. The board shows it. With fewer than min_witnesses no
 			})
 			if err != nil && !errors.Is(err, errDry) {
 				if apply {
-					err = auditRefusal(ctx, db, row.Campaign, "draw.cosign", "", by, err)
+					err = auditRefusal(ctx, db, row.Campaign, "draw.cosign", "cohort:"+row.Key, "", by, err)
 				}
 				return err
 			}

@@ -15,6 +15,7 @@ import (
 	"jebi/cohort/cycle"
 	"jebi/data"
 	"jebi/lottery"
+	"jebi/lottery/beacon"
 )
 
 // drawAnswer is what jebi draw show says.
@@ -173,8 +174,8 @@ func newDrawRunCommand(a *app) *cobra.Command {
 		Use:   "run COHORT",
 		Short: "Do now what is due for a cohort, as the scheduler would",
 		Long: `Do what is due for a cohort: open, close, freeze, draw, publish, lapse, offer. jebi serve does the
-same every few seconds; twice does no harm. Nothing is done before its time, and no draw without
-all of its randomness.`,
+same every few seconds. Nothing is done before its time, and no draw without all of its randomness. A
+draw is carried out once: to ask for it again is refused, and stands on the audit trail.`,
 		Example: "  jebi draw run 1962-66 --apply",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cc *cobra.Command, args []string) error {
@@ -187,7 +188,8 @@ all of its randomness.`,
 			if err != nil {
 				return err
 			}
-			if _, err := a.official(ctx, db, data.RoleOperator); err != nil {
+			by, err := a.official(ctx, db, data.RoleOperator)
+			if err != nil {
 				return err
 			}
 			r, err := a.runner(db)
@@ -200,8 +202,12 @@ all of its randomness.`,
 			}
 			out := runAnswer{Cohort: row.Key, State: row.State, Due: due, Applied: apply}
 			if apply {
-				if err := r.TickCohort(ctx, c.Key, row.Key); err != nil {
-					return err
+				err := again(ctx, db, row, due)
+				if err == nil {
+					err = r.TickCohort(ctx, c.Key, row.Key)
+				}
+				if err != nil {
+					return auditRefusal(ctx, db, row.Campaign, "draw.run", "cohort:"+row.Key, "", by, err)
 				}
 				if row, err = db.CohortByKey(ctx, row.Campaign, row.Key); err != nil {
 					return err
@@ -223,6 +229,20 @@ all of its randomness.`,
 	}
 	c.Flags().BoolVar(&apply, "apply", false, "do it")
 	return c
+}
+
+// again refuses to carry out a draw that was carried out: where nothing else is
+// due, that is what was asked for.
+func again(ctx context.Context, db *data.DB, row data.CohortRow, due []cohort.Action) error {
+	if len(due) > 0 || !row.State.Since(cohort.Drawn) {
+		return nil
+	}
+	d, err := db.Draw(ctx, row.ID)
+	if err != nil {
+		return err
+	}
+	return &data.Refusal{Text: fmt.Sprintf("draw %s was carried out at %s with the seed %x: it is never held again, and nothing else is due; a wrong result is put right with jebi draw correct",
+		d.DrawID, d.DrawnAt.Format("2006-01-02 15:04 UTC"), d.Seed)}
 }
 
 // publishAnswer is what jebi draw publish says.
@@ -257,7 +277,10 @@ Everything in it is public. The same database gives the same bytes.`,
 			}
 			p, err := planned(ctx, db, c, row.ID, out)
 			if err == nil && apply {
-				p, err = cycle.Publish(ctx, db, c, row.ID, out)
+				p, err = cycle.Publish(ctx, db, c, row.ID, out, beacon.Verify)
+			}
+			if why := refusedWhy(err); why != "" {
+				return errors.Join(err, auditPublish(ctx, db, row.ID, why))
 			}
 			if err != nil {
 				return err
@@ -283,6 +306,14 @@ Everything in it is public. The same database gives the same bytes.`,
 	return c
 }
 
+// auditPublish puts on the audit trail that a bundle which does not hold was
+// to be published. The command asks for no sign-in: what it writes is public.
+func auditPublish(ctx context.Context, db *data.DB, campaignID int, why string) error {
+	return db.Tx(ctx, func(tx *data.Tx) error {
+		return tx.Audit(ctx, data.AuditRow{Campaign: campaignID, Actor: data.System, Act: "draw.publish.refused", After: map[string]any{"why": why}})
+	})
+}
+
 // planned says what Publish would write.
 func planned(ctx context.Context, db *data.DB, c *cohort.Campaign, campaignID int, dir string) (cycle.Published, error) {
 	p := cycle.Published{Dir: dir, Sample: c.Sample, Bundles: []string{}}
@@ -294,7 +325,13 @@ func planned(ctx context.Context, db *data.DB, c *cohort.Campaign, campaignID in
 	cohorts, err := db.Cohorts(ctx, campaignID)
 	for _, o := range cohorts {
 		if o.State.Since(cohort.Published) {
-			p.Bundles = append(p.Bundles, c.DrawID(o.Key))
+			corrections, err := db.Corrections(ctx, o.ID)
+			if err != nil {
+				return p, err
+			}
+			for n := range len(corrections) + 1 {
+				p.Bundles = append(p.Bundles, cohort.BundleName(c.DrawID(o.Key), n))
+			}
 		}
 	}
 	return p, err

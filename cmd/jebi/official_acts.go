@@ -19,11 +19,17 @@ type act struct {
 	do func(ctx context.Context, tx *data.Tx, params json.RawMessage, reason string, by data.Actor) error
 }
 
+// keeper is what params are whose act needs more than may stand in a proposal:
+// keep puts that into the database and answers what the proposal says.
+type keeper interface {
+	keep(ctx context.Context, tx *data.Tx, campaignID int) (any, error)
+}
+
 // acts are all acts of two, by their names in the audit trail.
 func acts() map[string]act {
 	all := drawActs()
-	all["people.purge"] = act{twoRoles(), purgePeople}
-	all["window.extend"] = act{twoRoles(), extendWindow}
+	all["people.purge"] = act{roles: twoRoles(), do: purgePeople}
+	all["window.extend"] = act{roles: twoRoles(), do: extendWindow}
 	return all
 }
 
@@ -45,20 +51,37 @@ func (a *app) two(ctx context.Context, db *data.DB, name string, campaignID int,
 	if err != nil {
 		return err
 	}
-	body, err := json.Marshal(params)
-	if err != nil {
-		return err
+	// What goes into the proposal is public to all officials: some acts keep a part of it elsewhere.
+	keep := func(tx *data.Tx) (any, []byte, error) {
+		kept := params
+		if k, ok := params.(keeper); ok {
+			if kept, err = k.keep(ctx, tx, campaignID); err != nil {
+				return nil, nil, err
+			}
+		}
+		body, err := json.Marshal(kept)
+		return kept, body, err
 	}
-	if err := db.Try(ctx, func(tx *data.Tx) error { return x.do(ctx, tx, body, reason, by) }); err != nil {
+	var body []byte
+	if err := db.Try(ctx, func(tx *data.Tx) error {
+		if _, body, err = keep(tx); err != nil {
+			return err
+		}
+		return x.do(ctx, tx, body, reason, by)
+	}); err != nil {
 		if apply {
-			err = auditRefusal(ctx, db, campaignID, name, reason, by, err)
+			err = auditRefusal(ctx, db, campaignID, name, aboutCohort(params), reason, by, err)
 		}
 		return err
 	}
 	p := data.Proposal{Act: name, Params: body, Reason: reason}
 	if apply {
 		err := db.Tx(ctx, func(tx *data.Tx) error {
-			p, err = tx.Propose(ctx, campaignID, name, params, reason, by)
+			kept, _, err := keep(tx)
+			if err != nil {
+				return err
+			}
+			p, err = tx.Propose(ctx, campaignID, name, kept, reason, by)
 			return err
 		})
 		if err != nil {
@@ -109,7 +132,7 @@ func (a *app) confirm(ctx context.Context, db *data.DB, id int64, apply bool) er
 	})
 	if err != nil {
 		if apply {
-			err = auditRefusal(ctx, db, was.Campaign, was.Act, was.Reason, by, err)
+			err = auditRefusal(ctx, db, was.Campaign, was.Act, aboutCohort(was.Params), was.Reason, by, err)
 		}
 		return err
 	}

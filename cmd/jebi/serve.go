@@ -291,8 +291,9 @@ type publicFolder struct {
 	dir string
 }
 
-func (p *publicFolder) open(ctx context.Context, drawID string) (fs.FS, error) {
-	d, err := p.db.DrawByID(ctx, drawID)
+func (p *publicFolder) open(ctx context.Context, name string) (fs.FS, error) {
+	id, result := cohort.ParseBundleName(name)
+	d, err := p.db.DrawByID(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -303,14 +304,14 @@ func (p *publicFolder) open(ctx context.Context, drawID string) (fs.FS, error) {
 			return nil, err
 		}
 	}
-	dir := filepath.Join(p.dir, d.DrawID)
+	dir := filepath.Join(p.dir, cohort.BundleName(d.DrawID, result))
 	if _, err := os.Stat(dir); err == nil {
 		return os.DirFS(dir), nil
 	}
 	unfinished := dir + ".new"
-	err = cycle.WriteBundle(ctx, p.db, d.Cohort, unfinished)
+	err = cycle.WriteBundleOf(ctx, p.db, d.Cohort, result, unfinished)
 	if errors.Is(err, cycle.ErrNotPublished) {
-		return nil, fmt.Errorf("bundle of %s: %w", drawID, data.ErrNotFound)
+		return nil, fmt.Errorf("bundle of %s: %w", name, data.ErrNotFound)
 	}
 	if err != nil {
 		return nil, err
