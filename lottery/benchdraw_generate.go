@@ -8,15 +8,15 @@ import (
 )
 
 // The made-up country of the benches: 0.53 seats a person; clinics that open on about 40 % of 12 days and in about
-// 40 % of 8 blocks, with 8–16 seats each; 40 clinics a district. A person ranks 1–5 choices, mostly near and
-// popular clinics of her district (popularity log-normal, σ 1), half of them with a daypart; the last choice is
-// "anywhere in my district" for three in ten of those who rank two or more.
+// 40 % of 8 blocks, with 6–14 seats each, about a vial of vaccine; 40 clinics a district. A person ranks 1–5 choices,
+// mostly near and popular clinics of her district (popularity log-normal, σ 1), half of them with a daypart; the last
+// choice is "anywhere in my district" for three in ten of those who rank two or more.
 const (
 	benchDays         = 12
 	benchBlocks       = 8
 	benchSeats        = 0.53
 	benchSlotsAClinic = 15.5
-	benchMeanSeats    = 12
+	benchMeanSeats    = 10
 	benchDistrict     = 40
 	benchMembers      = 0.1
 	benchPoolPercent  = 10
@@ -129,7 +129,7 @@ func (m *benchMaker) makeSlots(clinic int32) {
 	days, blocks := some(benchDays, 0.4), some(benchBlocks, 0.395)
 	for _, day := range days {
 		for _, block := range blocks {
-			m.slots = append(m.slots, Slot{Clinic: clinic, Day: day, Block: block, Seats: 8 + m.r.Int32N(9), Pair: None})
+			m.slots = append(m.slots, Slot{Clinic: clinic, Day: day, Block: block, Seats: 6 + m.r.Int32N(9), Pair: None})
 		}
 	}
 }

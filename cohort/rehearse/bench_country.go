@@ -16,7 +16,7 @@ import (
 
 // country is made up as lottery.NewBench makes up its own, but with the rows
 // and ballots of a database: 0.53 seats a person; clinics that open on about
-// 40 % of 12 days and in about 40 % of 8 blocks, with 8–16 seats each; 40
+// 40 % of 12 days and in about 40 % of 8 blocks, with 6–14 seats each; 40
 // clinics a district. A person ranks 1–5 choices, mostly a near and popular
 // clinic of her district; the last is "anywhere in my district" for three in
 // ten of those who rank two or more.
@@ -31,7 +31,7 @@ type country struct {
 
 const (
 	countrySeats         = 0.53
-	countrySeatsAClinic  = 15.5 * 12
+	countrySeatsAClinic  = 15.5 * 10
 	clinicsADistrict     = 40
 	countryDays          = 12
 	countryFirst         = "2021-07-26" // a Monday
@@ -101,7 +101,7 @@ func (c *country) addClinic(r *rand.Rand, at, district int) {
 				continue
 			}
 			o.parts |= 1 << slices.Index(countryParts(), k.part)
-			clinic.Supply = append(clinic.Supply, data.BenchSupply{Date: countryDate(day), Block: k.block, Seats: 8 + r.IntN(9)})
+			clinic.Supply = append(clinic.Supply, data.BenchSupply{Date: countryDate(day), Block: k.block, Seats: 6 + r.IntN(9)})
 		}
 	}
 	c.clinics, c.open = append(c.clinics, clinic), append(c.open, o)
