@@ -203,13 +203,13 @@ func (d demoLeft) testSources(r demoRecord) {
 func (d demoLeft) testBoard(url string) {
 	d.t.Helper()
 	for cohort, want := range map[string]string{
-		"1962-66": "manifest checkpoint cosignature cosignature handed_in absent handed_in dice opened opened draw",
-		"1969-71": "manifest checkpoint cosignature cosignature revealed revealed absent contributions beacon draw",
+		"1962-66": "manifest reserve checkpoint cosignature cosignature handed_in absent handed_in dice opened opened draw",
+		"1969-71": "manifest reserve checkpoint cosignature cosignature revealed revealed absent contributions beacon draw",
 	} {
 		got := pgtest.Value[string](d.t, url, `
 			SELECT string_agg(CASE kind WHEN 'source' THEN convert_from(body, 'UTF8')::jsonb ->> 'event' ELSE kind END, ' ' ORDER BY b.id)
 			  FROM jebi.board b JOIN jebi.cohort c ON c.id = b.cohort_id
-			 WHERE c.key = $1 AND kind IN ('manifest', 'checkpoint', 'cosignature', 'source', 'draw')`, cohort)
+			 WHERE c.key = $1 AND kind IN ('manifest', 'reserve', 'checkpoint', 'cosignature', 'source', 'draw')`, cohort)
 		if got != want {
 			d.t.Errorf("the board of %s: %s, want %s", cohort, got, want)
 		}

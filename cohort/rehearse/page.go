@@ -47,7 +47,7 @@ func (s Summary) sentences() []string {
 	return []string{
 		fmt.Sprintf("%d messages came in (%d e-mails, %d text messages), %d of them twice. %d people answered by the web form.",
 			s.Received.Mail+s.Received.SMS, s.Received.Mail, s.Received.SMS, s.Received.Again, s.ByForm),
-		fmt.Sprintf("%d saves stand in the logs under the checkpoints, each with a receipt that the operator signed; %d people took theirs from the form.", saves, s.SignedByForm),
+		fmt.Sprintf("%d saves stand in the logs under the checkpoints, each with a receipt that the operator signed; %d people took theirs from the form, and checked it.", saves, s.SignedByForm),
 		fmt.Sprintf("Over capacity: %d. Outside choices: %d. All of it took %.0f seconds.", s.Total.OverCapacity, s.Total.OutsideChoices, s.Seconds),
 	}
 }

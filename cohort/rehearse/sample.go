@@ -107,7 +107,7 @@ func (s *Sample) People() int {
 func (s *Sample) Citizens(n int, seed uint64) []Citizen { return citizens(s.cells, n, seed) }
 
 // Scaled gives the sample with clinics and seats for n people: fewer clinics
-// and fewer sessions, each with as many seats as before. n = 0, or more than
+// and fewer sessions, each with as many seats as before, and fewer in reserve. n = 0, or more than
 // there are: as it is.
 func (s *Sample) Scaled(n int) (*Sample, error) {
 	if n <= 0 || n >= s.People() {
@@ -120,6 +120,8 @@ func (s *Sample) Scaled(n int) (*Sample, error) {
 		return nil, err
 	}
 	small := *s
+	reserve := int(math.Ceil(float64(sampleReserve) * f))
+	small.Campaign = bytes.Replace(s.Campaign, reserveLine(sampleReserve), reserveLine(reserve), 1)
 	small.clinics, small.supply = s.clinics[:1:1], s.supply[:1:1]
 
 	// Every so many rows: clinics stand by key and sessions by clinic and date, so what is kept is spread out.
@@ -153,6 +155,9 @@ func (s *Sample) Scaled(n int) (*Sample, error) {
 	}
 	return &small, nil
 }
+
+// reserveLine is the campaign file's line of the seats that are kept back.
+func reserveLine(seats int) []byte { return fmt.Appendf(nil, "\nreserve = %d\n", seats) }
 
 func sumSeats(rows [][]string) (int, error) {
 	n := 0

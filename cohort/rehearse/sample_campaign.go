@@ -77,6 +77,10 @@ const sampleLetters = `SAMPLE. Nobody sent these lines; a real file holds what t
 3  heads, heads, tails, heads, tails, tails, heads
 `
 
+// sampleReserve is how many seats of each draw are kept back for ballots that
+// turn out to have been left out, as campaignHead has it.
+const sampleReserve = 20
+
 const campaignHead = `# SAMPLE: Gwanak-gu, Seoul, summer of 2021. Made by: jebi sample make
 key = "gwanak-2021"
 name = { ko = "관악구 코로나19 예방접종 (표본)", en = "Gwanak-gu COVID-19 vaccination (sample)" }
@@ -101,7 +105,7 @@ offer_lead = "12h"
 cancel_lead = "24h"
 max_lapses = 2
 audit_sample = 300
-reserve = 0
+reserve = 20
 quiet_from = "2100"
 quiet_to = "0800"
 

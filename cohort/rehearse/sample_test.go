@@ -108,6 +108,9 @@ func TestASmallSampleKeepsTheProportions(t *testing.T) {
 			if want := (14500*n + s.People()/2) / s.People(); total != want {
 				t.Errorf("%d seats for %d people, want %d", total, n, want)
 			}
+			if !strings.Contains(string(s.Campaign), "\nreserve = 20\n") || strings.Contains(string(small.Campaign), "\nreserve = 20\n") {
+				t.Errorf("the reserve of %d people is that of all", n)
+			}
 			if got := len(small.Citizens(n, 1)); got != n {
 				t.Errorf("%d people, want %d", got, n)
 			}

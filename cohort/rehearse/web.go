@@ -248,39 +248,36 @@ func (r *Rehearsal) saveByForm(ctx context.Context, as []answer) (kept int, err 
 		if _, err := g.answer(ctx, wants[g.person.ID]); err != nil {
 			return err
 		}
-		has, err := g.checkReceipt(ctx, operator)
-		if err != nil {
+		if err := g.checkReceipt(ctx, operator); err != nil {
 			return fmt.Errorf("person %d: %w", g.person.ID, err)
 		}
-		if has {
-			signed.Add(1)
-		}
+		signed.Add(1)
 		return nil
 	})
 	return int(signed.Load()), err
 }
 
 // checkReceipt downloads the receipt of her save, as the page offers it, and
-// checks the operator's signature where it has one.
-func (g *guest) checkReceipt(ctx context.Context, operator ed25519.PublicKey) (signed bool, err error) {
+// checks the operator's signature.
+func (g *guest) checkReceipt(ctx context.Context, operator ed25519.PublicKey) error {
 	file, err := g.get(ctx, "/receipt.json")
 	if err != nil {
-		return false, err
+		return err
 	}
 	var receipt struct {
 		Save json.RawMessage `json:"save"`
 	}
 	if err := json.Unmarshal([]byte(file), &receipt); err != nil {
-		return false, fmt.Errorf("the receipt: %w", err)
+		return fmt.Errorf("the receipt: %w", err)
 	}
 	if receipt.Save == nil {
-		return false, nil
+		return errors.New("the receipt is not signed")
 	}
 	saved, err := lottery.ParseSavedBallot(receipt.Save)
 	if err != nil {
-		return false, err
+		return err
 	}
-	return true, saved.Check(operator)
+	return saved.Check(operator)
 }
 
 // acceptByForm lets those who answered by the form accept their places there.
