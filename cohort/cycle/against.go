@@ -108,6 +108,12 @@ func Against(ctx context.Context, tx *data.Tx, cohortID int, out Outside) (lotte
 	}
 	report.Parts = append(report.Parts, part)
 
+	more, err := whatCameAfter(ctx, tx, d, m, k, reference)
+	if err != nil {
+		return report, err
+	}
+	report.Parts = append(report.Parts, more...)
+
 	if kept.SavesRoot.IsZero() {
 		report.Parts = append(report.Parts, lottery.Part{Name: "saves", State: lottery.Absent})
 		return report, nil
@@ -124,6 +130,34 @@ func Against(ctx context.Context, tx *data.Tx, cohortID int, out Outside) (lotte
 	}
 	report.Parts = append(report.Parts, saves.part("%d", kept.Saves))
 	return report, nil
+}
+
+// whatCameAfter is afterFreeze of a draw that need not be sound.
+func whatCameAfter(ctx context.Context, tx *data.Tx, row data.DrawRow, m lottery.Manifest, k [32]byte, leaves []byte) ([]lottery.Part, error) {
+	d := &computed{draw: row, manifest: m, k: k, leaves: leaves}
+	var err error
+	if d.row, err = tx.Cohort(ctx, row.Cohort); err != nil {
+		return nil, err
+	}
+	if d.slots, err = drawnSlots(ctx, tx, row.Cohort); err != nil {
+		return nil, err
+	}
+	if d.shelf, err = newShelf(d.slots); err != nil {
+		return nil, err
+	}
+	supply := faults{name: "supply"}
+	if err := supply.take(d.sameSupply()); err != nil {
+		return nil, err
+	}
+	if d.row.State == cohort.Frozen || d.row.State == cohort.Drawn { // later they come and go, each on the board
+		for _, s := range d.slots {
+			if s.Seats != *s.Drawn+s.Kept {
+				supply.add("slot %s has %d seats, frozen were %d and %d in reserve", slotName(s), s.Seats, *s.Drawn, s.Kept)
+			}
+		}
+	}
+	parts, err := afterFreeze(ctx, tx, d, leaves)
+	return append([]lottery.Part{supply.part("%d slots", len(d.slots))}, parts...), err
 }
 
 // parseText reads a checkpoint, also one without a signature.
@@ -202,6 +236,17 @@ func ballotsAgainst(ctx context.Context, tx *data.Tx, d data.DrawRow, k [32]byte
 	out := map[lottery.ID]bool{}
 	for _, pid := range excluded.PIDs {
 		out[pid] = true
+	}
+	board, err := entriesOf(ctx, tx, row)
+	if err != nil {
+		return lottery.Part{}, err
+	}
+	late, err := leftOutTold(board)
+	if err != nil {
+		return lottery.Part{}, err
+	}
+	for pid := range late {
+		out[pid] = true // it came back as its receipt has it
 	}
 	keys := map[int64]string{}
 	if err := tx.EachClosedBallot(ctx, d.Cohort, []string{}, func(b *data.ClosedBallot) error { keys[b.Person] = b.Key; return nil }); err != nil {

@@ -160,14 +160,8 @@ func readFrozen(ctx context.Context, tx *data.Tx, cohortID int) (*computed, erro
 	if d.manifest, err = lottery.ParseManifest(d.draw.Manifest); err != nil {
 		return nil, fmt.Errorf("draw %s: %w", d.draw.DrawID, err)
 	}
-	all, err := tx.Slots(ctx, cohortID)
-	if err != nil {
+	if d.slots, err = drawnSlots(ctx, tx, cohortID); err != nil {
 		return nil, err
-	}
-	for _, s := range all {
-		if s.Position != nil && s.Drawn != nil {
-			d.slots = append(d.slots, s)
-		}
 	}
 	if d.shelf, err = newShelf(d.slots); err != nil {
 		return nil, err
@@ -202,6 +196,17 @@ func readFrozen(ctx context.Context, tx *data.Tx, cohortID int) (*computed, erro
 			d.draw.DrawID, len(d.people), root, d.draw.Leaves, d.draw.Root)
 	}
 	return d, nil
+}
+
+// drawnSlots are the slots that a draw has, in supply order.
+func drawnSlots(ctx context.Context, tx *data.Tx, cohortID int) (slots []data.SlotRow, err error) {
+	all, err := tx.Slots(ctx, cohortID)
+	for _, s := range all {
+		if s.Position != nil && s.Drawn != nil {
+			slots = append(slots, s)
+		}
+	}
+	return slots, err
 }
 
 // sameSupply holds the slots of the database against supply.json. Where they
@@ -275,7 +280,7 @@ func (d *computed) readBallots(ctx context.Context, tx *data.Tx, o *cohort.Cohor
 		if rule == lottery.Fixed {
 			start = binary.BigEndian.Uint64(e.Ticket[24:])
 		}
-		return d.layout.Set(int(rank-1), e.Size, 1, poolOf(e, d.pools), start, choices...)
+		return d.layout.Set(int(rank-1), e.Size, doses(o), poolOf(e, d.pools), start, choices...)
 	})
 	if err != nil {
 		return err

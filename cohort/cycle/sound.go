@@ -133,6 +133,15 @@ func resultOnRecord(drawID string, board map[string][]data.BoardEntry, result in
 // placesOnRecord holds the recorded tickets of a result against its
 // outcome_root, and the places against the tickets.
 func (d *computed) placesOnRecord(ctx context.Context, tx *data.Tx, claims lottery.Claims, result int) error {
+	if err := d.outcomeOnRecord(ctx, tx, claims, result); err != nil {
+		return err
+	}
+	return d.givenOnRecord(ctx, tx)
+}
+
+// outcomeOnRecord holds the recorded tickets of a result against its
+// outcome_root.
+func (d *computed) outcomeOnRecord(ctx context.Context, tx *data.Tx, claims lottery.Claims, result int) error {
 	at := make(map[int64]uint32, len(d.slots))
 	for x, s := range d.slots {
 		at[s.ID] = uint32(x) + 1
@@ -154,6 +163,12 @@ func (d *computed) placesOnRecord(ctx context.Context, tx *data.Tx, claims lotte
 	if root != claims.OutcomeRoot {
 		return unsound("draw %s: the recorded tickets have the outcome_root %s, claims.json has %s", d.draw.DrawID, root, claims.OutcomeRoot)
 	}
+	return nil
+}
+
+// givenOnRecord holds the places of a result that is not published yet against
+// its tickets.
+func (d *computed) givenOnRecord(ctx context.Context, tx *data.Tx) error {
 	person, rank, err := tx.StrayPlace(ctx, d.row.ID)
 	if err != nil {
 		return err
