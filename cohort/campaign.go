@@ -154,6 +154,25 @@ type Release struct {
 	Percent  int       // of each slot's seats, rounded cumulatively by clinic in slot order
 	From, To time.Time // dates (campaign time, midnight), inclusive
 	Vaccines []string  // empty: all
+	// SecondFrom and SecondTo are the dates of second doses, whose seats are released for nothing else; zero where
+	// there is one dose.
+	SecondFrom, SecondTo time.Time
+}
+
+// SecondEarliest and SecondLatest are in how many days after the first dose
+// the second one is due.
+const (
+	SecondEarliest = 49
+	SecondLatest   = 63
+)
+
+// Second is the part of the release that second doses get; Percent is 0 where
+// there is none.
+func (r Release) Second() Release {
+	if r.SecondFrom.IsZero() {
+		return Release{}
+	}
+	return Release{Percent: r.Percent, From: r.SecondFrom, To: r.SecondTo, Vaccines: r.Vaccines}
 }
 
 // Pool is a share of each slot's seats held first for a group.

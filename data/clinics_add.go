@@ -16,6 +16,7 @@ type MoreSeats struct {
 	Vaccine string
 	Seats   int
 	Cohort  string // key of the cohort that gets them; "": shared out to the drafts as the campaign file says
+	Second  bool   // for second doses only; with a Cohort
 }
 
 // SeatsAdded says what became of them.
@@ -53,7 +54,15 @@ func (tx *Tx) AddSeats(ctx context.Context, c *cohort.Campaign, campaign int, m 
 	if !slot.starts.After(now) {
 		return out, refuse("the slot begins in the past: %s", slot.starts.Format("2006-01-02 15:04"))
 	}
-	slot.clinic = clinic.ID
+	if m.Second {
+		switch o := c.CohortByKey(m.Cohort); {
+		case m.Cohort == "":
+			return out, refuse("seats for second doses go to a cohort: --cohort KEY; the drafts get theirs from the supply, as the campaign file says")
+		case o != nil && o.Doses != 2:
+			return out, refuse("cohort %s has one dose: it takes no seats for second doses", o.Key)
+		}
+	}
+	slot.clinic, slot.second = clinic.ID, m.Second
 	fail := func(err error) (SeatsAdded, error) {
 		return out, fmt.Errorf("add seats at clinic %s: %w", clinic.Key, err)
 	}
@@ -84,7 +93,7 @@ func (tx *Tx) AddSeats(ctx context.Context, c *cohort.Campaign, campaign int, m 
 		Campaign: campaign, Actor: by, Act: "clinics.add", Subject: subject("clinic", clinic.Key), Reason: reason,
 		Before: map[string]any{"seats": out.Before},
 		After: map[string]any{
-			"cohort": out.Cohort, "slot": out.Slot, "date": m.Date, "block": slot.block, "vaccine": slot.vaccine, "seats": out.After, "draw": out.Draw,
+			"cohort": out.Cohort, "slot": out.Slot, "date": m.Date, "block": slot.block, "vaccine": slot.vaccine, "second": slot.second, "seats": out.After, "draw": out.Draw,
 		},
 	})
 }
@@ -146,11 +155,11 @@ func (tx *Tx) addToCohort(ctx context.Context, campaign int, slot madeSlot, m Mo
 	}
 	out = SeatsAdded{Cohort: row.Key, State: row.State}
 	err = tx.tx.QueryRow(ctx, `
-		INSERT INTO slot AS s (campaign_id, cohort_id, clinic_id, date, block, part, vaccine, starts_at, seats)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+		INSERT INTO slot AS s (campaign_id, cohort_id, clinic_id, date, block, part, vaccine, starts_at, seats, second)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 		ON CONFLICT (cohort_id, clinic_id, date, block, vaccine, second) DO UPDATE SET seats = s.seats + EXCLUDED.seats
 		RETURNING id, seats - $9, seats, position IS NOT NULL`,
-		campaign, row.ID, slot.clinic, slot.date, slot.block, slot.part, slot.vaccine, slot.starts, m.Seats).
+		campaign, row.ID, slot.clinic, slot.date, slot.block, slot.part, slot.vaccine, slot.starts, m.Seats, slot.second).
 		Scan(&out.Slot, &out.Before, &out.After, &out.Draw)
 	if err != nil {
 		return out, fmt.Errorf("add seats to cohort %s: %w", row.Key, err)

@@ -209,7 +209,8 @@ type displacedTicket struct {
 	cohort, rank int
 	slot         SlotRow
 	choice       int
-	two          bool // doses
+	first        int64 // slots that it had
+	second       int64 // 0: one dose
 	people       []displacedPerson
 }
 
@@ -296,10 +297,10 @@ func (tx *Tx) displace(ctx context.Context, s SlotRow, seats int) ([]displacedTi
 		Cohort, Rank int
 		Choice       int
 		State        string
-		Two          bool
+		Slot, Second int64
 	}
 	rows, err := tx.tx.Query(ctx, `
-		SELECT id, person_id, cohort_id, rank, choice, state, second_id IS NOT NULL
+		SELECT id, person_id, cohort_id, rank, choice, state, slot_id, COALESCE(second_id, 0)
 		  FROM assignment WHERE (slot_id = $1 OR second_id = $1) AND state IN ('assigned', 'confirmed') ORDER BY rank DESC, person_id FOR UPDATE`, s.ID)
 	places, err := many(rows, err, pgx.RowToStructByPos[place], fmt.Sprintf("places in slot %d", s.ID))
 	if err != nil {
@@ -313,7 +314,7 @@ func (tx *Tx) displace(ctx context.Context, s SlotRow, seats int) ([]displacedTi
 			if n >= seats {
 				break
 			}
-			out = append(out, displacedTicket{cohort: p.Cohort, rank: p.Rank, slot: s, choice: p.Choice, two: p.Two})
+			out = append(out, displacedTicket{cohort: p.Cohort, rank: p.Rank, slot: s, choice: p.Choice, first: p.Slot, second: p.Second})
 			k++
 		}
 		out[k].people = append(out[k].people, displacedPerson{p.ID, p.Person, p.State})
@@ -328,7 +329,7 @@ func (tx *Tx) postClosing(ctx context.Context, c *cohort.Campaign, campaign int,
 		var lost []ReleaseRow
 		for _, s := range slots {
 			if s.Cohort == o.ID {
-				lost = append(lost, ReleaseRow{Slot: s.ID, Clinic: s.ClinicKey, Date: s.Date, Block: s.Block, Vaccine: s.Vaccine, Seats: s.target, Before: s.Seats})
+				lost = append(lost, ReleaseRow{Slot: s.ID, Clinic: s.ClinicKey, Date: s.Date, Block: s.Block, Vaccine: s.Vaccine, Second: s.Second, Seats: s.target, Before: s.Seats})
 			}
 		}
 		if len(lost) == 0 {

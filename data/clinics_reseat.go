@@ -20,12 +20,11 @@ func (tx *Tx) reseat(ctx context.Context, campaign int, closing []closing, ticke
 	if err != nil {
 		return err
 	}
-	var slots []SlotRow
-	var free map[int64]int
+	var r room
 	last := 0
 	for _, t := range tickets {
 		if t.cohort != last {
-			if slots, free, err = tx.roomIn(ctx, t.cohort, now.Add(lead), closing); err != nil {
+			if r, err = tx.roomIn(ctx, t.cohort, now.Add(lead), closing); err != nil {
 				return err
 			}
 			last = t.cohort
@@ -34,16 +33,11 @@ func (tx *Tx) reseat(ctx context.Context, campaign int, closing []closing, ticke
 		if err != nil {
 			return err
 		}
-		var to *SlotRow
-		choice := 0
-		if !t.two { // two doses belong together: a pair is found by an offer
-			to, choice = findRoom(slots, free, choices, t.choice, len(t.people))
-		}
+		to, second, choice := r.find(t, choices)
 		if to == nil {
 			err = tx.firstInLine(ctx, campaign, t, reason, by, out)
 		} else {
-			free[to.ID] -= len(t.people)
-			err = tx.seatAgain(ctx, campaign, t, to, choice, reason, by, out)
+			err = tx.seatAgain(ctx, campaign, t, to, second, choice, reason, by, out)
 		}
 		if err != nil {
 			return err
@@ -62,22 +56,116 @@ func (tx *Tx) leave(ctx context.Context, t displacedTicket, state string) error 
 	return nil
 }
 
-// roomIn gives a cohort's slots that begin later than a moment and stay open,
-// in supply order, with their free seats that the board knows.
-func (tx *Tx) roomIn(ctx context.Context, cohortID int, after time.Time, closing []closing) ([]SlotRow, map[int64]int, error) {
+// room is what a cohort has left for those who must leave a slot.
+type room struct {
+	slots, seconds []SlotRow     // that begin late enough, in supply order
+	free           map[int64]int // seats that the board knows; a slot that is closing has none
+}
+
+// roomIn finds the room in slots that begin later than a moment and stay open.
+func (tx *Tx) roomIn(ctx context.Context, cohortID int, after time.Time, closing []closing) (room, error) {
 	slots, err := tx.Slots(ctx, cohortID)
 	if err != nil {
-		return nil, nil, err
+		return room{}, err
 	}
-	free, err := tx.OfferedSlots(ctx, cohortID)
-	if err != nil {
-		return nil, nil, err
+	r := room{}
+	if r.free, err = tx.OfferedSlots(ctx, cohortID); err != nil {
+		return r, err
 	}
 	for _, s := range closing {
-		delete(free, s.ID)
+		delete(r.free, s.ID)
 	}
-	slots = slices.DeleteFunc(slots, func(s SlotRow) bool { return free[s.ID] <= 0 || s.Second || !s.StartsAt.After(after) })
-	return slots, free, nil
+	for _, s := range slots {
+		if _, open := r.free[s.ID]; !open || !s.StartsAt.After(after) {
+			continue
+		}
+		if s.Second {
+			r.seconds = append(r.seconds, s)
+		} else {
+			r.slots = append(r.slots, s)
+		}
+	}
+	return r, nil
+}
+
+// find takes room for a ticket: in the first slot of the choice that gave the
+// place, then of the choices in their order, with a slot for the second dose
+// where it has two; both or neither. Who loses only one of the two keeps the
+// other if that can be. choice counts from 1; to is nil where there is no room.
+func (r *room) find(t displacedTicket, choices []cohort.Choice) (to, second *SlotRow, choice int) {
+	n := len(t.people)
+	for _, had := range []int64{t.first, t.second} {
+		if _, open := r.free[had]; open {
+			r.free[had] += n // it leaves it
+		}
+	}
+	order := []int{t.choice}
+	for i := range choices {
+		if i+1 != t.choice {
+			order = append(order, i+1)
+		}
+	}
+	var keep []*SlotRow
+	for i := range r.slots {
+		if r.slots[i].ID == t.first {
+			keep = append(keep, &r.slots[i])
+		}
+	}
+	for _, c := range order {
+		if c < 1 || c > len(choices) {
+			continue
+		}
+		candidates := keep
+		for i := range r.slots {
+			candidates = append(candidates, &r.slots[i])
+		}
+		for _, s := range candidates {
+			if r.free[s.ID] < n || !choices[c-1].Allows(s.ClinicKey, s.Date, s.Part) {
+				continue
+			}
+			if t.second == 0 {
+				r.free[s.ID] -= n
+				return s, nil, c
+			}
+			if second = r.secondOf(s, n, t.second); second != nil {
+				r.free[s.ID] -= n
+				r.free[second.ID] -= n
+				return s, second, c
+			}
+		}
+	}
+	return nil, nil, 0
+}
+
+// secondOf is a slot with room for the second doses of a slot: the one that
+// the ticket had, its pair, then the nearest to 56 days later, the later one
+// first.
+func (r *room) secondOf(s *SlotRow, n int, had int64) *SlotRow {
+	first, err := time.Parse(time.DateOnly, s.Date)
+	if err != nil {
+		return nil
+	}
+	var best *SlotRow
+	var key [4]int
+	for i := range r.seconds {
+		y := &r.seconds[i]
+		day, err := time.Parse(time.DateOnly, y.Date)
+		days := int(day.Sub(first).Hours() / 24)
+		if err != nil || r.free[y.ID] < n || y.ClinicKey != s.ClinicKey || y.Vaccine != s.Vaccine || days < cohort.SecondEarliest || days > cohort.SecondLatest {
+			continue
+		}
+		k := [4]int{1, 1, max(days-56, 56-days), -days}
+		if y.ID == had {
+			k[0] = 0
+		}
+		if y.ID == s.Pair {
+			k[1] = 0
+		}
+		if best == nil || slices.Compare(k[:], key[:]) < 0 {
+			best, key = y, k
+		}
+	}
+	return best
 }
 
 func (tx *Tx) choicesOf(ctx context.Context, campaign int, person int64) ([]cohort.Choice, error) {
@@ -92,40 +180,22 @@ func (tx *Tx) choicesOf(ctx context.Context, campaign int, person int64) ([]coho
 	return b.Choices, nil
 }
 
-// findRoom finds the first slot with room for so many: of the choice that gave
-// the place, then of the choices in their order. choice counts from 1.
-func findRoom(slots []SlotRow, free map[int64]int, choices []cohort.Choice, choice, size int) (*SlotRow, int) {
-	order := []int{choice}
-	for i := range choices {
-		if i+1 != choice {
-			order = append(order, i+1)
-		}
-	}
-	for _, n := range order {
-		if n < 1 || n > len(choices) {
-			continue
-		}
-		for i := range slots {
-			s := &slots[i]
-			if free[s.ID] >= size && choices[n-1].Allows(s.ClinicKey, s.Date, s.Part) {
-				return s, n
-			}
-		}
-	}
-	return nil, 0
-}
-
 // seatAgain gives a ticket's people their new place; who had accepted the old
 // one need not accept again, and can still cancel.
-func (tx *Tx) seatAgain(ctx context.Context, campaign int, t displacedTicket, to *SlotRow, choice int, reason string, by Actor, out *Closed) error {
+func (tx *Tx) seatAgain(ctx context.Context, campaign int, t displacedTicket, to, second *SlotRow, choice int, reason string, by Actor, out *Closed) error {
 	if err := tx.leave(ctx, t, "moved"); err != nil {
 		return err
+	}
+	secondID := int64(0)
+	if second != nil {
+		secondID = second.ID
 	}
 	for _, p := range t.people {
 		var id int64
 		err := tx.tx.QueryRow(ctx, `
-			INSERT INTO assignment (campaign_id, cohort_id, person_id, rank, slot_id, choice, origin, state) VALUES ($1, $2, $3, $4, $5, $6, 'move', $7) RETURNING id`,
-			campaign, t.cohort, p.person, t.rank, to.ID, choice, p.state).Scan(&id)
+			INSERT INTO assignment (campaign_id, cohort_id, person_id, rank, slot_id, second_id, choice, origin, state)
+			VALUES ($1, $2, $3, $4, $5, NULLIF($6::bigint, 0), $7, 'move', $8) RETURNING id`,
+			campaign, t.cohort, p.person, t.rank, to.ID, secondID, choice, p.state).Scan(&id)
 		if err != nil {
 			return fmt.Errorf("move person %d: %w", p.person, err)
 		}
@@ -136,7 +206,7 @@ func (tx *Tx) seatAgain(ctx context.Context, campaign int, t displacedTicket, to
 		}
 		if err := tx.Audit(ctx, AuditRow{
 			Campaign: campaign, Actor: by, Act: "place.move", Subject: subject("person", p.person), Reason: reason,
-			Before: map[string]any{"assignment": p.assignment, "slot": t.slot.ID, "choice": t.choice}, After: map[string]any{"assignment": id, "slot": to.ID, "choice": choice},
+			Before: map[string]any{"assignment": p.assignment, "slot": t.slot.ID, "choice": t.choice}, After: map[string]any{"assignment": id, "slot": to.ID, "second": secondID, "choice": choice},
 		}); err != nil {
 			return err
 		}

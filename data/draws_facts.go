@@ -114,15 +114,18 @@ func (tx *Tx) Unconfirmed(ctx context.Context, cohortID int) ([]int64, error) {
 
 // Appointment is a place on a day, for a reminder.
 type Appointment struct {
+	Dose   int
 	ID     int64
 	Person int64
 }
 
-// Appointments lists the places of a cohort on a date ("2021-07-26").
+// Appointments lists the places of a cohort on a date ("2021-07-26"), of
+// first and of second doses.
 func (tx *Tx) Appointments(ctx context.Context, cohortID int, date string) ([]Appointment, error) {
 	rows, err := tx.tx.Query(ctx, `
-		SELECT a.id, a.person_id FROM assignment a JOIN slot s ON s.id = a.slot_id
-		 WHERE a.cohort_id = $1 AND a.state IN ('assigned', 'confirmed') AND s.date = $2::text::date ORDER BY a.id`, cohortID, date)
+		SELECT x.dose, a.id, a.person_id
+		  FROM assignment a CROSS JOIN LATERAL (VALUES (1, a.slot_id), (2, a.second_id)) x (dose, slot_id) JOIN slot s ON s.id = x.slot_id
+		 WHERE a.cohort_id = $1 AND a.state IN ('assigned', 'confirmed') AND s.date = $2::text::date ORDER BY x.dose, a.id`, cohortID, date)
 	return many(rows, err, pgx.RowToStructByPos[Appointment], fmt.Sprintf("appointments of cohort %d on %s", cohortID, date))
 }
 

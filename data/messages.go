@@ -67,6 +67,7 @@ type MessageSlot struct {
 	Bring   string
 	Vaccine string
 	Starts  time.Time
+	Second  time.Time // of the second dose, at the same clinic; zero: there is none, or it is the one told of
 }
 
 // LeaseMessages takes messages that are due: each is taken by one caller until
@@ -266,7 +267,7 @@ func scanOutgoing(row pgx.CollectableRow) (Outgoing, error) {
 }
 
 const selectOutgoingPlace = `
-	SELECT m.id, s.starts_at, c.name, c.name_en, c.address, c.phone, c.bring, s.vaccine,
+	SELECT m.id, s.starts_at, z.starts_at, c.name, c.name_en, c.address, c.phone, c.bring, s.vaccine,
 	       COALESCE(a.state, ''), COALESCE(l.rank, t.rank, 0), COALESCE(w.state, ''), COALESCE(w.why, ''), COALESCE(o.state, ''), o.deadline
 	  FROM message m
 	  LEFT JOIN person p ON p.id = m.person_id
@@ -275,22 +276,26 @@ const selectOutgoingPlace = `
 	  LEFT JOIN ticket_member t ON t.cohort_id = COALESCE((m.params ->> 'cohort')::int, p.cohort_id) AND t.person_id = m.person_id
 	  LEFT JOIN waiting w ON w.cohort_id = t.cohort_id AND w.rank = t.rank
 	  LEFT JOIN left_out l ON l.cohort_id = t.cohort_id AND l.ticket = t.rank
-	  LEFT JOIN slot s ON s.id = COALESCE((m.params ->> 'slot')::bigint, o.slot_id, a.slot_id)
+	  LEFT JOIN slot s ON s.id = CASE WHEN m.params ->> 'dose' = '2' THEN a.second_id ELSE COALESCE((m.params ->> 'slot')::bigint, o.slot_id, a.slot_id) END
+	  LEFT JOIN slot z ON z.id = CASE s.id WHEN o.slot_id THEN o.second_id WHEN a.slot_id THEN a.second_id END
 	  LEFT JOIN clinic c ON c.id = s.clinic_id
 	 WHERE m.id = ANY ($1)`
 
 func scanOutgoingPlace(rows pgx.Rows, byID map[int64]*Outgoing) error {
 	var x Outgoing
-	var starts, deadline *time.Time
+	var starts, second, deadline *time.Time
 	var clinic, nameEn, address, phone, bring, vaccine *string
-	err := rows.Scan(&x.ID, &starts, &clinic, &nameEn, &address, &phone, &bring, &vaccine, &x.Assigned, &x.Rank, &x.Waiting, &x.Why, &x.Offer, &deadline)
+	err := rows.Scan(&x.ID, &starts, &second, &clinic, &nameEn, &address, &phone, &bring, &vaccine, &x.Assigned, &x.Rank, &x.Waiting, &x.Why, &x.Offer, &deadline)
 	if err != nil {
 		return err
 	}
 	o := byID[x.ID]
 	o.Assigned, o.Rank, o.Waiting, o.Why, o.Offer = x.Assigned, x.Rank, x.Waiting, x.Why, x.Offer
 	if starts != nil {
-		o.Slot = &MessageSlot{*clinic, *nameEn, *address, *phone, *bring, *vaccine, starts.UTC()}
+		o.Slot = &MessageSlot{*clinic, *nameEn, *address, *phone, *bring, *vaccine, starts.UTC(), time.Time{}}
+		if second != nil {
+			o.Slot.Second = second.UTC()
+		}
 	}
 	if deadline != nil {
 		o.Deadline = deadline.UTC()

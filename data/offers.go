@@ -44,13 +44,13 @@ func (tx *Tx) Offer(ctx context.Context, id int64) (OfferRow, error) {
 }
 
 // WaitingMember is one person of a waiting ticket; the members of a ticket
-// come one after another. Ballot is valid until the next one is read.
+// come one after another. Its slices are valid until the next one is read.
 type WaitingMember struct {
 	Rank      int
 	Lapses    int
 	Cancelled bool
 	Pool      string
-	Doses     int
+	Ticket    []byte // 32 bytes: where in a choice it begins, with fixed seating
 	Person    int64
 	Status    string
 	Ballot    []byte
@@ -60,7 +60,7 @@ type WaitingMember struct {
 // of the draw stands where its ticket would have.
 func (tx *Tx) EachWaiting(ctx context.Context, cohortID int, do func(*WaitingMember) error) error {
 	rows, err := tx.tx.Query(ctx, `
-		SELECT w.rank, w.lapses, w.cancelled, t.pool, m.person_id, p.status, b.bytes
+		SELECT w.rank, w.lapses, w.cancelled, t.pool, t.ticket, m.person_id, p.status, b.bytes
 		  FROM waiting w
 		  JOIN ticket t ON t.cohort_id = w.cohort_id AND t.rank = w.rank
 		  JOIN ticket_member m ON m.cohort_id = w.cohort_id AND m.rank = w.rank
@@ -71,8 +71,8 @@ func (tx *Tx) EachWaiting(ctx context.Context, cohortID int, do func(*WaitingMem
 	if err != nil {
 		return fmt.Errorf("waitlist of cohort %d: %w", cohortID, err)
 	}
-	m := WaitingMember{Doses: 1}
-	_, err = pgx.ForEachRow(rows, []any{&m.Rank, &m.Lapses, &m.Cancelled, &m.Pool, &m.Person, &m.Status, (*pgtype.DriverBytes)(&m.Ballot)}, func() error {
+	var m WaitingMember
+	_, err = pgx.ForEachRow(rows, []any{&m.Rank, &m.Lapses, &m.Cancelled, &m.Pool, (*pgtype.DriverBytes)(&m.Ticket), &m.Person, &m.Status, (*pgtype.DriverBytes)(&m.Ballot)}, func() error {
 		return do(&m)
 	})
 	if err != nil {

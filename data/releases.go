@@ -14,7 +14,8 @@ type ReleaseRow struct {
 	Date    string `json:"date"`
 	Block   string `json:"block"`
 	Vaccine string `json:"vaccine"`
-	Seats   int    `json:"seats"` // now
+	Second  bool   `json:"second,omitempty"` // for second doses
+	Seats   int    `json:"seats"`            // now
 	Before  int    `json:"before"`
 }
 
@@ -32,9 +33,9 @@ func (tx *Tx) ReleaseSeats(ctx context.Context, cohortID int) ([]ReleaseRow, err
 		), told AS (
 		  UPDATE slot s SET kept_seats = g.kept, released_seats = s.seats - g.kept, released_at = COALESCE(s.released_at, jebi_now())
 		    FROM grown g WHERE s.id = g.id
-		  RETURNING s.id, s.clinic_id, s.date, s.block, s.vaccine, s.released_seats AS seats, g.before
+		  RETURNING s.id, s.clinic_id, s.date, s.block, s.vaccine, s.second, s.released_seats AS seats, g.before
 		)
-		SELECT t.id, k.key, to_char(t.date, 'YYYY-MM-DD'), t.block, t.vaccine, t.seats, t.before
+		SELECT t.id, k.key, to_char(t.date, 'YYYY-MM-DD'), t.block, t.vaccine, t.second, t.seats, t.before
 		  FROM told t JOIN clinic k ON k.id = t.clinic_id ORDER BY k.key COLLATE "C", t.date, t.block, t.vaccine COLLATE "C", t.id`, cohortID)
 	return many(rows, err, pgx.RowToStructByPos[ReleaseRow], fmt.Sprintf("releases of cohort %d", cohortID))
 }

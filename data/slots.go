@@ -3,6 +3,7 @@ package data
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -97,37 +98,44 @@ func (tx *Tx) MakeSlots(ctx context.Context, c *cohort.Campaign, campaign int) (
 	if err != nil {
 		return false, err
 	}
-	var drafts []int
-	var releases []cohort.Release
+	var drafts []draftRelease
 	for _, o := range c.Cohorts { // in the file's order, which decides who is first at a rounded seat
 		for _, row := range cohorts {
 			if row.Key == o.Key && row.State == cohort.Draft {
-				drafts = append(drafts, row.ID)
-				releases = append(releases, o.Supply)
+				drafts = append(drafts, draftRelease{row.ID, false, o.Supply})
 			}
+		}
+	}
+	for _, d := range slices.Clone(drafts) { // first doses come before second ones at a rounded seat
+		if r := d.Second(); r.Percent > 0 {
+			drafts = append(drafts, draftRelease{d.cohort, true, r})
 		}
 	}
 	if len(drafts) == 0 {
 		return false, nil
 	}
 	if _, err := tx.tx.Exec(ctx, `
-		CREATE TEMP TABLE made (cohort_id int, clinic_id int, date date, block text, part text, vaccine text, starts_at timestamptz, seats int) ON COMMIT DROP`); err != nil {
+		CREATE TEMP TABLE made (cohort_id int, clinic_id int, date date, block text, part text, vaccine text, starts_at timestamptz, seats int, second boolean) ON COMMIT DROP`); err != nil {
 		return fail(err)
 	}
-	made, err := tx.shareSupply(ctx, c, campaign, drafts, releases)
+	made, err := tx.shareSupply(ctx, c, campaign, drafts)
 	if err != nil {
 		return fail(err)
 	}
 	if _, err := tx.tx.CopyFrom(ctx, pgx.Identifier{"made"},
-		[]string{"cohort_id", "clinic_id", "date", "block", "part", "vaccine", "starts_at", "seats"},
+		[]string{"cohort_id", "clinic_id", "date", "block", "part", "vaccine", "starts_at", "seats", "second"},
 		pgx.CopyFromSlice(len(made), func(i int) ([]any, error) {
 			m := &made[i]
-			return []any{m.cohort, m.clinic, m.date, m.block, m.part, m.vaccine, m.starts, m.seats}, nil
+			return []any{m.cohort, m.clinic, m.date, m.block, m.part, m.vaccine, m.starts, m.seats, m.second}, nil
 		})); err != nil {
 		return fail(err)
 	}
-	const same = `s.cohort_id = m.cohort_id AND s.clinic_id = m.clinic_id AND s.date = m.date AND s.block = m.block AND s.vaccine = m.vaccine AND NOT s.second`
-	gone, err := tx.tx.Exec(ctx, `DELETE FROM slot s WHERE s.cohort_id = ANY ($1) AND NOT EXISTS (SELECT FROM made m WHERE `+same+`)`, drafts)
+	const same = `s.cohort_id = m.cohort_id AND s.clinic_id = m.clinic_id AND s.date = m.date AND s.block = m.block AND s.vaccine = m.vaccine AND s.second = m.second`
+	ids := make([]int, len(drafts))
+	for i, d := range drafts {
+		ids[i] = d.cohort
+	}
+	gone, err := tx.tx.Exec(ctx, `DELETE FROM slot s WHERE s.cohort_id = ANY ($1) AND NOT EXISTS (SELECT FROM made m WHERE `+same+`)`, ids)
 	if err != nil {
 		return fail(err)
 	}
@@ -138,8 +146,8 @@ func (tx *Tx) MakeSlots(ctx context.Context, c *cohort.Campaign, campaign int) (
 		return fail(err)
 	}
 	come, err := tx.tx.Exec(ctx, `
-		INSERT INTO slot (campaign_id, cohort_id, clinic_id, date, block, part, vaccine, starts_at, seats)
-		SELECT $1, m.cohort_id, m.clinic_id, m.date, m.block, m.part, m.vaccine, m.starts_at, m.seats FROM made m
+		INSERT INTO slot (campaign_id, cohort_id, clinic_id, date, block, part, vaccine, starts_at, seats, second)
+		SELECT $1, m.cohort_id, m.clinic_id, m.date, m.block, m.part, m.vaccine, m.starts_at, m.seats, m.second FROM made m
 		ON CONFLICT (cohort_id, clinic_id, date, block, vaccine, second) DO NOTHING`, campaign)
 	if err != nil {
 		return fail(err)
@@ -154,10 +162,19 @@ type madeSlot struct {
 	block, part, vaccine string
 	starts               time.Time
 	seats                int
+	second               bool
+}
+
+// draftRelease is what of the supply one draft gets for its first or for its
+// second doses.
+type draftRelease struct {
+	cohort int
+	second bool
+	cohort.Release
 }
 
 // shareSupply computes the slots of the drafts.
-func (tx *Tx) shareSupply(ctx context.Context, c *cohort.Campaign, campaign int, drafts []int, releases []cohort.Release) ([]madeSlot, error) {
+func (tx *Tx) shareSupply(ctx context.Context, c *cohort.Campaign, campaign int, drafts []draftRelease) ([]madeSlot, error) {
 	rows, err := tx.tx.Query(ctx, `
 		SELECT p.clinic_id, p.date, p.block, p.vaccine, p.seats - p.given,
 		       p.seats - COALESCE((SELECT sum(s.seats) FROM slot s JOIN cohort o ON o.id = s.cohort_id
@@ -170,6 +187,10 @@ func (tx *Tx) shareSupply(ctx context.Context, c *cohort.Campaign, campaign int,
 		return nil, err
 	}
 	var made []madeSlot
+	releases := make([]cohort.Release, len(drafts))
+	for i, d := range drafts {
+		releases[i] = d.Release
+	}
 	sharing := cohort.NewSharing(releases)
 	var clinic, last, seats, left int
 	var date time.Time
@@ -188,7 +209,7 @@ func (tx *Tx) shareSupply(ctx context.Context, c *cohort.Campaign, campaign int,
 		shares = sharing.Slot(date.Format(time.DateOnly), vaccine, seats, max(0, left), shares)
 		for i, n := range shares {
 			if n > 0 {
-				made = append(made, madeSlot{drafts[i], clinic, date, block, part, vaccine, starts, n})
+				made = append(made, madeSlot{drafts[i].cohort, clinic, date, block, part, vaccine, starts, n, drafts[i].second})
 			}
 		}
 		return nil

@@ -161,6 +161,9 @@ func (w writer) args(o data.Outgoing, lang string, now time.Time) map[string]any
 	}
 	if s := o.Slot; s != nil {
 		args["when"], args["where"], args["address"], args["vaccine"] = when(s.Starts), s.Clinic, s.Address, s.Vaccine
+		if !s.Second.IsZero() {
+			args["when"] = w.words.Text(lang, "messages.two_doses", map[string]any{"first": when(s.Starts), "second": when(s.Second)})
+		}
 		if s.NameEn != "" && lang != "ko" {
 			args["where"] = s.NameEn
 		}

@@ -19,7 +19,8 @@ func newClinicsAddCommand(a *app) *cobra.Command {
 		Long: `Add seats after the import. Without --cohort they are shared out to the cohorts that are drafts, as
 the campaign file says. With --cohort they go to that cohort: a slot that its draw knows grows while
 the draw is not frozen, anything else is a later release, put on the board before it is offered to
-those who wait. While a draw is frozen its supply stands still. It needs a signed-in operator.`,
+those who wait. With --second they are for second doses. While a draw is frozen its supply stands
+still. It needs a signed-in operator.`,
 		Example: "  jebi clinics add C-17 --date 2021-07-28 --block 1400 --vaccine AZ --seats 12 --cohort 1962-66 --reason \"a second nurse\" --apply",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cc *cobra.Command, args []string) error {
@@ -80,6 +81,7 @@ those who wait. While a draw is frozen its supply stands still. It needs a signe
 	f.StringVar(&m.Vaccine, "vaccine", "", "as in the supply's file")
 	f.IntVar(&m.Seats, "seats", 0, "how many more")
 	f.StringVar(&m.Cohort, "cohort", "", "who gets them (default: the drafts)")
+	f.BoolVar(&m.Second, "second", false, "for second doses; with --cohort")
 	f.StringVar(&reason, "reason", "", "why, without names")
 	f.BoolVar(&apply, "apply", false, "do it")
 	return c

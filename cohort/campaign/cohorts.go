@@ -71,6 +71,7 @@ func (t *table) cohort(c *cohort.Campaign) cohort.Cohort {
 		}
 	}
 	t.times(c, &x)
+	x.Doses = t.number("doses", 1, 1, 2)
 	if s := t.sub("supply", true); s != nil {
 		s.supply(c, &x)
 	}
@@ -81,6 +82,9 @@ func (t *table) cohort(c *cohort.Campaign) cohort.Cohort {
 	t.read["seating"] = true
 	if !slices.Contains([]string{"serial", "flexible", "fixed"}, x.Seating) {
 		t.fail(t.in("seating"), "%s is %q; it must be serial, flexible or fixed", t.in("seating"), x.Seating)
+	}
+	if x.Doses == 2 && x.Seating == "serial" {
+		t.fail(t.in("doses"), "cohort %s: two doses need the seating flexible or fixed", x.Key)
 	}
 	t.pools(&x)
 	t.sources(c, &x)
@@ -145,6 +149,7 @@ func (t *table) supply(c *cohort.Campaign, x *cohort.Cohort) {
 	if r.Vaccines = t.texts("vaccines"); len(r.Vaccines) > 50 {
 		t.fail(t.in("vaccines"), "%s has %d entries; at most 50", t.in("vaccines"), len(r.Vaccines))
 	}
+	t.secondSupply(c, x)
 	t.done()
 	if r.From.IsZero() || r.To.IsZero() {
 		return
@@ -162,6 +167,43 @@ func (t *table) supply(c *cohort.Campaign, x *cohort.Cohort) {
 	}
 	if !x.ConfirmBy.IsZero() && r.From.Before(x.ConfirmBy) {
 		t.warn(t.in("from"), "the first day is %s, and people may confirm until %s: nobody could take over a place of the first days that is given back late", r.From.Format(dateLayout), show(x.ConfirmBy, c))
+	}
+}
+
+// secondSupply reads the dates of second doses: those that 49 to 63 days after
+// the first ones lead to, unless the file says less.
+func (t *table) secondSupply(c *cohort.Campaign, x *cohort.Cohort) {
+	r := &x.Supply
+	if x.Doses != 2 {
+		for _, key := range []string{"second_from", "second_to"} {
+			if t.has(key) {
+				t.fail(t.in(key), "%s is for two doses; say doses = 2", t.in(key))
+				t.read[key] = true
+			}
+		}
+		return
+	}
+	usual := func(key string, at time.Time, days int) time.Time {
+		if t.has(key) {
+			return t.localDate(key, c.Location)
+		}
+		t.read[key] = true
+		if at.IsZero() {
+			return at
+		}
+		return at.AddDate(0, 0, days)
+	}
+	r.SecondFrom, r.SecondTo = usual("second_from", r.From, cohort.SecondEarliest), usual("second_to", r.To, cohort.SecondLatest)
+	switch {
+	case r.From.IsZero() || r.To.IsZero() || r.SecondFrom.IsZero() || r.SecondTo.IsZero():
+	case r.SecondTo.Before(r.SecondFrom):
+		t.fail(t.in("second_to"), "second_to (%s) comes before second_from (%s)", r.SecondTo.Format(dateLayout), r.SecondFrom.Format(dateLayout))
+	case r.SecondFrom.After(r.From.AddDate(0, 0, cohort.SecondLatest)):
+		t.fail(t.in("second_from"), "who has the first dose on %s must have the second by %s, and second_from is %s", r.From.Format(dateLayout),
+			r.From.AddDate(0, 0, cohort.SecondLatest).Format(dateLayout), r.SecondFrom.Format(dateLayout))
+	case r.SecondTo.Before(r.To.AddDate(0, 0, cohort.SecondEarliest)):
+		t.fail(t.in("second_to"), "who has the first dose on %s cannot have the second before %s, and second_to is %s", r.To.Format(dateLayout),
+			r.To.AddDate(0, 0, cohort.SecondEarliest).Format(dateLayout), r.SecondTo.Format(dateLayout))
 	}
 }
 
@@ -247,35 +289,46 @@ func (d *document) windowGaps(c *cohort.Campaign) {
 	}
 }
 
-// shares finds days and vaccines of which more than the whole is released.
+// shares finds days and vaccines of which more than the whole is released, for
+// first and second doses together.
 func (d *document) shares(c *cohort.Campaign) {
+	type part struct {
+		cohort int
+		cohort.Release
+	}
+	var parts []part
 	var days []time.Time     // a sum grows only where a release begins, so these are enough
 	vaccines := []string{""} // the empty one: any that no release names
-	for _, x := range c.Cohorts {
+	for j, x := range c.Cohorts {
 		if x.Supply.From.IsZero() || x.Supply.To.IsZero() {
 			return
 		}
-		days = append(days, x.Supply.From)
-		vaccines = append(vaccines, x.Supply.Vaccines...)
+		for _, r := range []cohort.Release{x.Supply, x.Supply.Second()} {
+			if r.Percent > 0 {
+				parts = append(parts, part{j, r})
+				days = append(days, r.From)
+				vaccines = append(vaccines, r.Vaccines...)
+			}
+		}
 	}
 	days = sortedSet(days, time.Time.Compare)
 	vaccines = sortedSet(vaccines, strings.Compare)
 	sums := make([]int, len(days)*len(vaccines))
-	for j, x := range c.Cohorts {
-		full := false
+	full := make([]bool, len(c.Cohorts))
+	for _, p := range parts {
 		for i, day := range days {
 			for k, v := range vaccines {
 				sum := &sums[i*len(vaccines)+k]
-				if day.Before(x.Supply.From) || day.After(x.Supply.To) || len(x.Supply.Vaccines) > 0 && !slices.Contains(x.Supply.Vaccines, v) {
+				if day.Before(p.From) || day.After(p.To) || len(p.Vaccines) > 0 && !slices.Contains(p.Vaccines, v) {
 					continue
 				}
-				if *sum += x.Supply.Percent; *sum > 100 && !full {
-					full = true
+				if *sum += p.Percent; *sum > 100 && !full[p.cohort] {
+					full[p.cohort] = true
 					of := ""
 					if v != "" {
 						of = " of " + v
 					}
-					d.fail(fmt.Sprintf("cohorts[%d].supply.percent", j), "with cohort %s %d percent of the seats%s on %s are released", x.Key, *sum, of, day.Format(dateLayout))
+					d.fail(fmt.Sprintf("cohorts[%d].supply.percent", p.cohort), "with cohort %s %d percent of the seats%s on %s are released", c.Cohorts[p.cohort].Key, *sum, of, day.Format(dateLayout))
 				}
 			}
 		}

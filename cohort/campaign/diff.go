@@ -169,6 +169,11 @@ func (ps *pairs) cohort(c *cohort.Campaign, x *cohort.Cohort) {
 	ps.add(k+"supply.from", x.Supply.From.Format(dateLayout))
 	ps.add(k+"supply.to", x.Supply.To.Format(dateLayout))
 	ps.list(k+"supply.vaccines", slices.Sorted(slices.Values(x.Supply.Vaccines)))
+	ps.add(k+"doses", strconv.Itoa(x.Doses))
+	if x.Doses == 2 {
+		ps.add(k+"supply.second_from", x.Supply.SecondFrom.Format(dateLayout))
+		ps.add(k+"supply.second_to", x.Supply.SecondTo.Format(dateLayout))
+	}
 	ps.add(k+"seating", x.Seating)
 	if x.Seating == "fixed" {
 		ps.add(k+"party_percent", strconv.Itoa(x.PartyPercent))

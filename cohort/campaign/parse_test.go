@@ -111,6 +111,12 @@ func TestProblemsHaveTheirLines(t *testing.T) {
 		{name: "settles before confirmation", old: "settle_at = \"2027-03-27 18:00\"", new: "settle_at = \"2027-03-08 17:00\"", severity: Error, text: "comes before confirm_by"},
 		{name: "short window", old: "opens = \"2027-03-04 18:00\"", new: "opens = \"2027-03-06 16:00\"", at: "closes = \"2027-03-06", severity: Warning, text: "open for 2h only"},
 		{name: "gap between windows", old: "opens = \"2027-03-04 18:00\"", new: "opens = \"2027-03-05 09:00\"", severity: Warning, text: "no window is open from 2027-03-04 18:00"},
+		{name: "two doses in a plain pass", old: "doses = 1", new: "doses = 2", severity: Error, text: "two doses need the seating flexible or fixed"},
+		{name: "three doses", old: "doses = 1", new: "doses = 3", severity: Error, text: "must be from 1 to 2"},
+		{
+			name: "second dates for one dose", old: "to = \"2027-03-27\", vaccines = []", new: "to = \"2027-03-27\", second_from = \"2027-05-01\"",
+			at: "second_from", severity: Error, text: "is for two doses",
+		},
 		{name: "cohorts overlap", old: "birth_from = 1969", new: "birth_from = 1966", at: "key = \"1969-71\"", severity: Error, text: "both admit people born 1966"},
 		{name: "cohort under another", old: "birth_from = 1969\n", new: "birth_from = 1966\ngroups = [\"care\"]\n", at: "key = \"1969-71\"", severity: Error, text: "1962-66 comes first and admits everyone"},
 		{name: "birth years backwards", old: "birth_to = 1971", new: "birth_to = 1968", severity: Error, text: "comes before birth_from"},
@@ -185,6 +191,44 @@ func TestProblemsHaveTheirLines(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Two doses: the dates of the second follow from those of the first, or are stated; either way they can be reached, and
+// count among what is released.
+func TestTwoDoses(t *testing.T) {
+	two := func(supply string) string {
+		file := change(t, example(t), "seating = \"serial\"", "seating = \"flexible\"")
+		file = change(t, file, "doses = 1", "doses = 2")
+		return change(t, file, "to = \"2027-03-27\", vaccines = []", "to = \"2027-03-27\""+supply)
+	}
+	day := func(d time.Time) string { return d.Format(time.DateOnly) }
+	r := parsed(t, two("")).Cohorts[0].Supply
+	if day(r.SecondFrom) != "2027-04-27" || day(r.SecondTo) != "2027-05-29" {
+		t.Errorf("second doses from %s to %s", day(r.SecondFrom), day(r.SecondTo))
+	}
+	second := parsed(t, two(", second_from = \"2027-05-04\", second_to = \"2027-05-22\"")).Cohorts[0].Supply.Second()
+	if day(second.From) != "2027-05-04" || day(second.To) != "2027-05-22" || second.Percent != 60 {
+		t.Errorf("second doses of %+v", second)
+	}
+	if one := parsed(t, example(t)).Cohorts[0]; one.Doses != 1 || one.Supply.Second().Percent != 0 {
+		t.Errorf("one dose: %+v", one.Supply)
+	}
+	for supply, want := range map[string]string{
+		`, second_from = "2027-05-12"`:                           "must have the second by 2027-05-11",
+		`, second_to = "2027-05-14"`:                             "cannot have the second before 2027-05-15",
+		`, second_from = "2027-05-10", second_to = "2027-05-05"`: "comes before second_from",
+		`, second_from = "2027-03-20", second_to = "2027-06-01"`: "100 percent",
+		`, second_from = "2027-02-30"`:                           "does not exist",
+	} {
+		_, ps := Parse([]byte(two(supply)))
+		found := slices.ContainsFunc(Errors(ps), func(p Problem) bool { return strings.Contains(p.Text, want) })
+		if want == "100 percent" { // 60 % twice on the days that both cover, with the 40 % of the other cohort
+			found = slices.ContainsFunc(Errors(ps), func(p Problem) bool { return strings.Contains(p.Text, "percent of the seats on") })
+		}
+		if !found {
+			t.Errorf("%s: no %q in %v", supply, want, ps)
+		}
 	}
 }
 

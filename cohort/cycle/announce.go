@@ -149,6 +149,9 @@ func AnnounceWith(ctx context.Context, tx *data.Tx, c *cohort.Campaign, key stri
 	a = Announcement{
 		DrawID: m.DrawID, Sample: m.Sample, ManifestHash: lottery.ManifestHash(file), KCommit: m.KCommit, Opens: row.Opens, Closes: row.Closes,
 	}
+	if err := announcePairs(ctx, tx, o, row.ID); err != nil {
+		return a, err
+	}
 	if a.Slots, err = tx.FixSupplyOrder(ctx, row.ID); err != nil {
 		return a, err
 	}

@@ -191,7 +191,7 @@ func reallocate(c *cohort.Campaign, o *cohort.Cohort, supply []byte, order []lot
 				choices[c] = rotate(choices[c], order[i].Ticket)
 			}
 		}
-		p.Tickets[i] = lottery.Applicant{Size: order[i].Size, Doses: 1, Pool: poolOf(&order[i], byLeaf), Choices: choices}
+		p.Tickets[i] = lottery.Applicant{Size: order[i].Size, Doses: doses(o), Pool: poolOf(&order[i], byLeaf), Choices: choices}
 	}
 	places, err := lottery.Serve(p, seating(o.Seating))
 	if err != nil {

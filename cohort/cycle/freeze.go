@@ -36,6 +36,9 @@ func (r *Runner) freeze(ctx context.Context, tx *data.Tx, s situation) error {
 	if lottery.KCommit(d.DrawID, k) != lottery.Hash(d.KCommit) {
 		return fmt.Errorf("draw %s: its secret key is not the one that was announced", d.DrawID)
 	}
+	if err := freezePairs(ctx, tx, s); err != nil {
+		return err
+	}
 	if err := keepReserve(ctx, tx, s); err != nil {
 		return err
 	}

@@ -125,10 +125,16 @@ func (t *trials) run(ctx context.Context, n int, random io.Reader) (cohort.Odds,
 // doses is how many doses a cohort's tickets are for.
 func doses(o *cohort.Cohort) uint8 { return uint8(max(1, o.Doses)) }
 
-// foresee fixes the pools' and the parties' seats as the freeze would.
+// foresee fixes pairs, and the pools' and the parties' seats, as the freeze
+// would.
 func (h *shelf) foresee(o *cohort.Cohort) {
 	if seating(o.Seating) != lottery.Fixed {
 		return
+	}
+	if doses(o) == 2 {
+		for x, y := range pairsOf(h.slots) {
+			h.slots[x].Pair = y
+		}
 	}
 	percent := []int32{0}
 	for _, p := range o.Pools {

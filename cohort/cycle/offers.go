@@ -185,12 +185,16 @@ func release(ctx context.Context, tx *data.Tx, c *cohort.Campaign, row data.Coho
 
 // batch is a waitlist in memory.
 type batch struct {
-	shelf  *shelf
-	in     lottery.BatchInput
-	names  []string // of the pools, "" first
-	ranks  []int    // by place in in.Waiting
-	nobody []int64  // one person each of the tickets that have nobody eligible left
-	free   int
+	shelf *shelf
+	in    lottery.BatchInput
+	names []string // of the pools, "" first
+	doses uint8
+	// seating says in which order a choice's slots are looked at; of the slots, the first so many were the draw's.
+	seating lottery.Seating
+	drawn   int
+	ranks   []int   // by place in in.Waiting
+	nobody  []int64 // one person each of the tickets that have nobody eligible left
+	free    int
 }
 
 func readBatch(ctx context.Context, tx *data.Tx, c *cohort.Campaign, row data.CohortRow, now time.Time) (*batch, error) {
@@ -202,9 +206,9 @@ func readBatch(ctx context.Context, tx *data.Tx, c *cohort.Campaign, row data.Co
 	if err != nil {
 		return nil, err
 	}
-	b := &batch{names: []string{""}}
+	b := &batch{names: []string{""}, doses: 1}
 	if o := c.CohortByKey(row.Key); o != nil {
-		b.names = poolNames(o)
+		b.names, b.doses, b.seating = poolNames(o), doses(o), seating(o.Seating)
 	}
 	members := map[int64]map[string]int{}
 	if len(b.names) > 1 {
@@ -223,8 +227,12 @@ func readBatch(ctx context.Context, tx *data.Tx, c *cohort.Campaign, row data.Co
 		Now: now, Deadline: deadline, MinAnswer: c.Rules.MinAnswer, Lead: c.Rules.OfferLead, Slots: make([]lottery.BatchSlot, len(slots)),
 	}
 	position := make(map[int64]int32, len(slots))
+	seconds := b.seconds()
 	for x, s := range slots {
 		position[s.ID] = int32(x)
+		if s.Position != nil {
+			b.drawn = x + 1
+		}
 		out := lottery.BatchSlot{Free: int32(free[s.ID]), Start: s.StartsAt}
 		if !now.Before(s.StartsAt.Add(-c.Rules.OfferLead)) {
 			out.Free = 0 // past: nobody waits for it any more
@@ -235,13 +243,43 @@ func readBatch(ctx context.Context, tx *data.Tx, c *cohort.Campaign, row data.Co
 				out.Reserve[p], out.Members[p] = int32(s.Reserve[name]), int32(members[s.ID][name])
 			}
 		}
-		b.free += int(out.Free)
+		if seconds != nil {
+			out.Seconds = seconds[x]
+		}
+		if !s.Second {
+			b.free += int(out.Free)
+		}
 		b.in.Slots[x] = out
 	}
 	if err := b.readWaiting(ctx, tx, row.ID, position); err != nil {
 		return nil, err
 	}
 	return b, nil
+}
+
+// seconds are, by slot, the slots of second doses that go with it: its pair
+// where it has one, else what the rule tries in turn. Nil with one dose.
+func (b *batch) seconds() [][]int32 {
+	if b.doses != 2 {
+		return nil
+	}
+	list := lottery.SecondSlots(b.shelf.slots)
+	for x := range list {
+		if pair := b.shelf.slots[x].Pair; pair != lottery.None {
+			list[x] = []int32{pair}
+		}
+	}
+	return list
+}
+
+// inOrder is a choice in the order in which the ticket's slots are looked at:
+// as the draw did, supply order or its rotation, then what came later.
+func (b *batch) inOrder(list []int32, ticket []byte) []int32 {
+	if b.seating != lottery.Fixed {
+		return list
+	}
+	n, _ := slices.BinarySearch(list, int32(b.drawn))
+	return slices.Concat(rotate(list[:n], lottery.Hash(ticket)), list[n:])
 }
 
 func (b *batch) readWaiting(ctx context.Context, tx *data.Tx, cohortID int, position map[int64]int32) error {
@@ -284,8 +322,11 @@ func (b *batch) readWaiting(ctx context.Context, tx *data.Tx, cohortID int, posi
 		if err != nil {
 			return fmt.Errorf("rank %d: %w", m.Rank, err)
 		}
+		for i := range choices {
+			choices[i] = b.inOrder(choices[i], m.Ticket)
+		}
 		w := lottery.Waiting{
-			Applicant: lottery.Applicant{Size: 1, Doses: uint8(m.Doses), Pool: uint16(max(0, slices.Index(b.names, m.Pool))), Choices: choices}, Lapses: m.Lapses, Live: held[m.Rank], Cancelled: m.Cancelled,
+			Applicant: lottery.Applicant{Size: 1, Doses: b.doses, Pool: uint16(max(0, slices.Index(b.names, m.Pool))), Choices: choices}, Lapses: m.Lapses, Live: held[m.Rank], Cancelled: m.Cancelled,
 		}
 		for _, id := range struck[m.Rank] {
 			w.Struck = append(w.Struck, position[id])

@@ -29,11 +29,13 @@ func (r *Runner) remind(ctx context.Context, tx *data.Tx, s situation) error {
 		return err
 	}
 	today := s.now.In(s.campaign.Location)
-	tell := func(kind string, people []int64) error {
+	tellOf := func(kind string, people []int64, params map[string]any) error {
 		return tx.TellPeople(ctx, data.Message{
-			Campaign: s.row.Campaign, Event: fmt.Sprintf("%s/%d/%s", kind, s.row.ID, today.Format(time.DateOnly)), Kind: kind,
-			Params: map[string]any{"cohort": s.row.ID},
+			Campaign: s.row.Campaign, Event: fmt.Sprintf("%s/%d/%s", kind, s.row.ID, today.Format(time.DateOnly)), Kind: kind, Params: params,
 		}, people)
+	}
+	tell := func(kind string, people []int64) error {
+		return tellOf(kind, people, map[string]any{"cohort": s.row.ID})
 	}
 	if s.row.State == cohort.Open {
 		people, err := tx.Unanswered(ctx, s.row.ID)
@@ -55,9 +57,12 @@ func (r *Runner) remind(ctx context.Context, tx *data.Tx, s situation) error {
 	if err != nil {
 		return err
 	}
-	people := make([]int64, len(due))
-	for i, a := range due {
-		people[i] = a.Person
+	var people [2][]int64 // by dose
+	for _, a := range due {
+		people[a.Dose-1] = append(people[a.Dose-1], a.Person)
 	}
-	return tell("reminder", people)
+	if err := tell("reminder", people[0]); err != nil {
+		return err
+	}
+	return tellOf("reminder", people[1], map[string]any{"cohort": s.row.ID, "dose": 2})
 }
