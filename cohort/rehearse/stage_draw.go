@@ -86,5 +86,5 @@ func (r *Rehearsal) drawCohort(ctx context.Context, g *group) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("%d tickets, %d places", stats[0].Tickets, stats[0].DrawAssigned), nil
+	return fmt.Sprintf("%s; %d tickets, %d places", r.ceremony(g), stats[0].Tickets, stats[0].DrawAssigned), nil
 }

@@ -47,6 +47,24 @@ func (r *Rehearsal) randomness(ctx context.Context, g *group) error {
 	return nil
 }
 
+// ceremony says in short who took part in a draw's randomness.
+func (r *Rehearsal) ceremony(g *group) string {
+	m := g.announced
+	text := fmt.Sprintf("%d witnesses", len(m.Witnesses))
+	for _, t := range r.Sample.Trustees {
+		if t.DrawID == m.DrawID && t.Absent != "" {
+			text += fmt.Sprintf(", trustee %d absent", t.Index)
+		}
+	}
+	switch last := m.Sources[len(m.Sources)-1]; last.Type {
+	case lottery.SourceDice:
+		text += fmt.Sprintf(", %d dice", last.Digits)
+	case lottery.SourceDrand:
+		text += fmt.Sprintf(", quicknet round %d", last.Rounds[0])
+	}
+	return text
+}
+
 // trustees records each trustee before the last source: her signed note, that
 // her envelope is here, or that she is absent. It answers whose envelopes are
 // to be opened.
