@@ -100,14 +100,13 @@ func (d demoLeft) testRecords(records []demoRecord) {
 		d.testClosed(auditor)
 		d.testSources(r)
 	}
-	if a, b := records[0], records[1]; true {
-		for _, args := range [][2]string{{d.path(a.Bundle), d.path(b.Proof)}, {d.path(b.Bundle), d.path(a.Proof)}} {
-			if ok, _ := d.python(args[0], args[1]); ok {
-				t.Error("docs/verify.py takes a proof of another draw")
-			}
-			if code, _ := d.verify(args[0], "--receipt", args[1]); code != exitFailed {
-				t.Errorf("verify takes a proof of another draw: exit %d", code)
-			}
+	a, b := records[0], records[1]
+	for _, x := range [][2]string{{d.path(a.Bundle), d.path(b.Proof)}, {d.path(b.Bundle), d.path(a.Proof)}} {
+		if ok, _ := d.python(x[0], x[1]); ok {
+			t.Error("docs/verify.py takes a proof of another draw")
+		}
+		if code, _ := d.verify(x[0], "--receipt", x[1]); code != exitFailed {
+			t.Errorf("verify takes a proof of another draw: exit %d", code)
 		}
 	}
 }
