@@ -50,14 +50,21 @@ func (w *town) screen(t *testing.T, width int64) *screen {
 	ctx, cancel = chromedp.NewContext(ctx)
 	t.Cleanup(cancel)
 	s := &screen{t, ctx, w.server.URL, width}
+	s.scripts(false)
 	s.run(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
-		if _, err := cdp.Call(ctx, t, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true}); err != nil {
-			return err
-		}
 		_, err := cdp.Call(ctx, t, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: width, Height: 800, DeviceScaleFactor: 2, Mobile: width < 600})
 		return err
 	}))
 	return s
+}
+
+// scripts says whether pages may run JavaScript.
+func (s *screen) scripts(on bool) {
+	s.t.Helper()
+	s.run(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		_, err := cdp.Call(ctx, t, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: !on})
+		return err
+	}))
 }
 
 func (s *screen) run(actions ...chromedp.Action[chromedp.Void]) {
@@ -150,85 +157,6 @@ func (s *screen) looks(name string) {
 	})()`)
 	for _, f := range faults {
 		s.t.Errorf("%s at %d px: %s", name, s.width, f)
-	}
-}
-
-// Every page, at the width of a phone and of a desk.
-func TestPagesOnScreens(t *testing.T) {
-	for _, width := range []int64{360, 1280} {
-		t.Run(fmt.Sprint(width), func(t *testing.T) {
-			w := newTown(t, func(c *Config) { c.Files = bundleFiles })
-			w.publicRecord()
-			s := w.screen(t, width)
-			shot := func(name, path string) {
-				t.Helper()
-				s.open(path)
-				s.looks(name)
-				s.picture(name)
-			}
-			for _, lang := range []string{"ko", "en"} {
-				s.cookie(&http.Cookie{Name: "lang", Value: lang})
-				for name, path := range map[string]string{
-					"start": "/", "sign-in": "/sign-in", "how": "/how", "privacy": "/privacy", "help": "/help", "board": "/board", "draw": "/draws/gwanak-2021-1962-66/", "missing": "/nothing",
-				} {
-					shot(lang+"-"+name, path)
-				}
-			}
-			s.cookie(&http.Cookie{Name: "lang", Value: "ko"})
-			s.open("/sign-in")
-			s.run(chromedp.Submit(chromedp.CSS("main form")), chromedp.WaitVisible(chromedp.CSS(".summary")))
-			s.looks("sign-in, wrong")
-			s.picture("ko-sign-in-wrong")
-			if focused := eval[string](s, `document.activeElement.className`); focused != "summary" {
-				t.Errorf("the focus is on %q, want the summary of errors", focused)
-			}
-
-			b := w.browser()
-			b.get("/language?to=ko&back=/")
-			b.post("/sign-in", "name", "김하나", "birth", "19620314", "phone", "010-2345-6701", "way", "sms")
-			s.take(b)
-			shot("ko-code", "/code")
-			b.post("/code", "code", w.lastCode())
-			s.take(b)
-			shot("ko-notice", "/notice")
-			b.post("/notice", "agree", "yes")
-			shot("ko-window", "/window")
-			shot("ko-ballot-empty", "/ballot")
-			shot("ko-choice", "/ballot/choice/1")
-			b.post("/ballot/choice/1", "act", "save", "kind", "district", "district", "1162010200", "dates", "2021-07-26", "dates", "2021-07-27", "dates", "2021-07-28", "parts", "am", "parts", "pm")
-			b.get("/ballot/choice/2")
-			keys := clinicKeys(b.last.body)
-			b.post("/ballot/choice/2", "act", "save", "kind", "clinics", "clinics", keys[0], "clinics", keys[1], "act", "save", "dates", "2021-07-31", "parts", "am")
-			b.post("/ballot/choice/3", "act", "save", "kind", "near", "metres", "2000")
-			b.wants(422, "/ballot/choice/3")
-			shot("ko-choice-clinics", "/ballot/choice/2")
-			shot("ko-ballot", "/ballot")
-			shot("ko-review-wrong", "/review")
-			b.get("/ballot")
-			b.post("/ballot", "mark", b.mark(), "act", "remove:3")
-			shot("ko-review", "/review")
-			b.get("/review")
-			b.post("/review", "mark", b.mark())
-			b.wants(200, "/receipt")
-			shot("ko-receipt", "/receipt")
-			shot("ko-window-answered", "/window")
-			shot("ko-withdraw", "/withdraw")
-			s.cookie(&http.Cookie{Name: "lang", Value: "en"})
-			shot("en-choice", "/ballot/choice/2")
-			shot("en-receipt", "/receipt")
-			s.cookie(&http.Cookie{Name: "lang", Value: "ko"})
-
-			w.at(w.campaign.Cohorts[0].Closes.Add(time.Hour))
-			shot("ko-sign-in-expired", "/window")
-			s.take(w.signedIn())
-			shot("ko-window-closed", "/window")
-			shot("ko-result-pending", "/result")
-			w.publish(w.person("P1"))
-			shot("ko-result", "/result")
-			shot("ko-result-decline", "/result/decline")
-			s.cookie(&http.Cookie{Name: "lang", Value: "en"})
-			shot("en-result", "/result")
-		})
 	}
 }
 
