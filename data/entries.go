@@ -186,3 +186,10 @@ func (db *DB) IssueLinks(ctx context.Context, campaign int, links []NewLink) err
 	}
 	return nil
 }
+
+// HasPlace says whether a person has a place in a campaign now.
+func (db *DB) HasPlace(ctx context.Context, campaign int, person int64) (bool, error) {
+	rows, err := db.pool.Query(ctx, `
+		SELECT EXISTS (SELECT FROM assignment WHERE campaign_id = $1 AND person_id = $2 AND state IN ('assigned', 'confirmed'))`, campaign, person)
+	return one(rows, err, pgx.RowTo[bool], fmt.Sprintf("place of person %d", person))
+}

@@ -48,6 +48,10 @@ func (f *Form) fail(v *visit, err error) {
 			return
 		}
 		f.failPage(v, http.StatusUnauthorized, "signed_out", nil, "/sign-in", "form.start.go")
+	case errors.As(err, &not) && not.Status == "party":
+		f.failPage(v, http.StatusForbidden, "party", nil, "/party", "entry.party.go")
+	case errors.Is(err, data.ErrPartyChanged):
+		f.busy(v)
 	case errors.As(err, &closed), errors.As(err, &not), errors.Is(err, errNotNow):
 		f.notNow(v)
 	case errors.Is(err, intake.ErrBusy), errors.Is(err, context.DeadlineExceeded):

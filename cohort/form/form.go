@@ -49,12 +49,13 @@ type Config struct {
 	// downloads; no rule looks at it. Nil: neither is there.
 	Now func() time.Time
 
-	TLS        bool          // cookies carry the __Host- prefix and Secure
-	Proxied    bool          // the last X-Forwarded-For is the asker's address
-	Caps       data.CodeCaps // zero fields: 5 an hour and 10 a day for a phone, 600 an hour for an address
-	Concurrent int           // requests under way at once; 0: 256
-	Idle       time.Duration // a session ends after so long without a page; 0: 30 minutes
-	CodeLasts  time.Duration // 0: 10 minutes
+	TLS        bool           // cookies carry the __Host- prefix and Secure
+	Proxied    bool           // the last X-Forwarded-For is the asker's address
+	EntryCaps  data.EntryCaps // zero fields: 100 failures an hour for an address, 10 for a person, 3000 in ten minutes for the campaign
+	Caps       data.CodeCaps  // zero fields: 5 an hour and 10 a day for a phone, 600 an hour for an address
+	Concurrent int            // requests under way at once; 0: 256
+	Idle       time.Duration  // a session ends after so long without a page; 0: 30 minutes
+	CodeLasts  time.Duration  // 0: 10 minutes
 }
 
 // The bounds on one-time codes where Config sets none. Many people stand
@@ -63,6 +64,11 @@ const (
 	capPhoneHour   = 5
 	capPhoneDay    = 10
 	capAddressHour = 600
+	capAddressDay  = 6000
+
+	capFailuresAddress  = 100
+	capFailuresPerson   = 10
+	capFailuresCampaign = 3000
 )
 
 // Form serves the pages.
@@ -90,6 +96,18 @@ func New(ctx context.Context, c Config) (*Form, error) {
 	}
 	if c.Caps.AddressHour == 0 {
 		c.Caps.AddressHour = capAddressHour
+	}
+	if c.Caps.AddressDay == 0 {
+		c.Caps.AddressDay = capAddressDay
+	}
+	if c.EntryCaps.AddressHour == 0 {
+		c.EntryCaps.AddressHour = capFailuresAddress
+	}
+	if c.EntryCaps.PersonHour == 0 {
+		c.EntryCaps.PersonHour = capFailuresPerson
+	}
+	if c.EntryCaps.CampaignTen == 0 {
+		c.EntryCaps.CampaignTen = capFailuresCampaign
 	}
 	if c.Concurrent == 0 {
 		c.Concurrent = 256

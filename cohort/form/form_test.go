@@ -262,7 +262,7 @@ func TestResult(t *testing.T) {
 	w.at(w.campaign.Cohorts[0].PublishAt.Add(time.Minute))
 	w.publish(w.person("P1"))
 	b = w.signedIn()
-	b.wants(200, "/window", "결과가 나왔습니다")
+	b.wants(200, "/window", "자리를 받으셨습니다")
 	b.get("/result")
 	b.wants(200, "/result", "접종 자리가 정해졌습니다", "2021년 7월 26일(월)", "7월 21일(수) 오후 6시까지 수락", "9장 가운데 3번째", "까닭 보기와 확인하기", "달력에 넣기")
 	b.get("/result/decline")

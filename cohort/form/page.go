@@ -75,6 +75,8 @@ type frame struct {
 	SignedIn    bool
 	Ends        string    // when the session ends if nothing is done
 	EndsIn      int       // in how many seconds that is
+	Actor       string    // who acts in this session for the person, or ""
+	Next        string    // the code for her next visit, where she came with a letter
 	Problems    []problem // the summary of errors
 	CentrePhone string
 	CentreHours string
@@ -156,7 +158,7 @@ func (f *Form) frame(v *visit, title string) frame {
 		}
 	}
 	if s := v.session; s != nil {
-		p.SignedIn = true
+		p.SignedIn, p.Actor, p.Next = true, s.Actor, f.nextCode(v)
 		p.Ends = p.book.Clock(p.Lang, s.ExpiresAt.In(zoneOr(p.zone())))
 		p.EndsIn = max(0, int(s.ExpiresAt.Sub(s.Now)/time.Second))
 	}

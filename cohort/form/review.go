@@ -68,7 +68,7 @@ func (f *Form) submit(v *visit) error {
 	}
 	_, err = f.Intake.Save(v.Context(), intake.Request{
 		Campaign: v.campaign, Person: v.session.Person, Cohort: v.session.Cohort, Choices: d.choices(ps),
-		Channel: data.ChannelWeb, Session: v.session.ID,
+		Channel: v.session.Channel(), Session: v.session.ID,
 	})
 	var flawed *intake.Flawed
 	if errors.As(err, &flawed) {
@@ -276,7 +276,7 @@ func (f *Form) doWithdraw(v *visit) error {
 		return err
 	}
 	_, err := f.Intake.Withdraw(v.Context(), intake.Request{
-		Campaign: v.campaign, Person: v.session.Person, Cohort: v.session.Cohort, Channel: data.ChannelWeb, Session: v.session.ID,
+		Campaign: v.campaign, Person: v.session.Person, Cohort: v.session.Cohort, Channel: v.session.Channel(), Session: v.session.ID,
 	})
 	if err != nil && !errors.Is(err, intake.ErrNoBallot) {
 		return err

@@ -49,10 +49,28 @@ func (f *Form) routes() http.Handler {
 	public("POST /sign-in", f.askCode)
 	public("GET /code", f.code)
 	public("POST /code", f.useCode)
+	public("GET /code/number", f.codeNumber)
+	public("GET /link/{token}", f.link)
+	public("POST /link", f.useLink)
+	public("GET /letter", f.letter)
+	public("POST /letter", f.useLetter)
 	public("POST /sign-out", f.signOut)
 
 	private("GET /notice", f.notice)
 	private("POST /notice", f.consent)
+	private("GET /elsewhere", f.elsewhere)
+	private("GET /proxy", f.proxy)
+	private("POST /proxy", f.askProxy)
+	private("GET /proxy/code", f.proxyCode)
+	private("POST /proxy/code", f.useProxyCode)
+	private("GET /undo", f.undo)
+	private("POST /undo", f.doUndo)
+	private("GET /party", f.party)
+	private("POST /party", f.changeParty)
+	private("GET /party/join", f.join)
+	private("POST /party/join", f.doJoin)
+	private("GET /party/leave", f.leave)
+	private("POST /party/leave", f.doLeave)
 	private("GET /window", f.window)
 	private("GET /stay", f.stay)
 	private("GET /ballot", f.ballot)
@@ -183,6 +201,12 @@ func (f *Form) admit(v *visit, private bool) error {
 	}
 	if v.session == nil {
 		return errSignedOut
+	}
+	if v.session.Home != row.ID {
+		if v.URL.Path != "/elsewhere" {
+			return goTo("/elsewhere")
+		}
+		return nil
 	}
 	if !v.session.Consented && v.URL.Path != "/notice" {
 		return goTo("/notice")

@@ -82,26 +82,39 @@ func (f *Form) signOut(v *visit) error {
 
 type noticePage struct {
 	frame
-	Name string
+	Name    string
+	Proxies bool   // somebody else may answer for her
+	For     string // "self" or "other"
+}
+
+func (f *Form) noticePage(v *visit) noticePage {
+	return noticePage{f.frame(v, "form.notice.title"), v.session.Name, v.campaign.Rules.MaxProxied > 0 && v.session.Proxy == 0, "self"}
 }
 
 // notice tells what is kept, why, and for how long, before anything is
 // answered.
 func (f *Form) notice(v *visit) error {
-	f.show(v, http.StatusOK, "notice.html", noticePage{f.frame(v, "form.notice.title"), v.session.Name})
+	f.show(v, http.StatusOK, "notice.html", f.noticePage(v))
 	return nil
 }
 
 // consent notes that the notice was read and agreed to.
 func (f *Form) consent(v *visit) error {
+	other := v.PostForm.Get("for") == "other"
 	if v.PostForm.Get("agree") != "yes" {
-		p := noticePage{f.frame(v, "form.notice.title"), v.session.Name}
+		p := f.noticePage(v)
+		if other {
+			p.For = "other"
+		}
 		p.Problems = []problem{{"agree", p.T("form.notice.must")}}
 		f.show(v, http.StatusUnprocessableEntity, "notice.html", p)
 		return nil
 	}
 	if err := f.DB.Consent(v.Context(), *v.session); err != nil {
 		return err
+	}
+	if other && v.session.Proxy == 0 {
+		return goTo("/proxy")
 	}
 	return goTo("/window")
 }

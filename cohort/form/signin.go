@@ -104,6 +104,30 @@ func (f *Form) code(v *visit) error {
 	return nil
 }
 
+type numberPage struct {
+	frame
+	Ref string // of the wish for a code
+}
+
+// codeNumber gives the reference by which the call centre finds out why no
+// code came. It has a page of its own, so that the page before is the same to
+// the byte for everybody.
+func (f *Form) codeNumber(v *visit) error {
+	handle, ok := f.cookieHash(v, handleCookie)
+	if !ok {
+		return goTo("/sign-in")
+	}
+	id, err := f.DB.AskedID(v.Context(), handle)
+	if errors.Is(err, data.ErrNotFound) {
+		return goTo("/sign-in")
+	}
+	if err != nil {
+		return err
+	}
+	f.show(v, http.StatusOK, "number.html", numberPage{f.frame(v, "entry.number.title"), cohort.Reference(id)})
+	return nil
+}
+
 // useCode begins a session with the right code.
 func (f *Form) useCode(v *visit) error {
 	handle, ok := f.cookieHash(v, handleCookie)
@@ -141,9 +165,7 @@ func (f *Form) useCode(v *visit) error {
 	case err != nil:
 		return err
 	}
-	f.setCookie(v, handleCookie, "")
-	f.setCookie(v, sessionCookie, value)
-	return goTo("/notice")
+	return f.enter(v, value)
 }
 
 // How many wrong codes there are between two looks at the whole, and when the
@@ -173,6 +195,9 @@ func (f *Form) countFailure(v *visit) {
 		f.alarm.mu.Lock()
 		f.alarm.Rung++
 		f.alarm.mu.Unlock()
+		if _, err := f.DB.Alarm(v.Context(), v.row.ID, tries, failures); err != nil {
+			f.Log.Warn("the officials cannot be told of the alarm", "error", err.Error())
+		}
 		f.Log.Error("ALARM: one-time codes are being guessed", "campaign", v.row.Key, "attempts", tries, "failures", failures, "minutes", 10)
 	}
 }

@@ -21,6 +21,8 @@ func pageTypes() map[string]any {
 		"ask.html": askPage{}, "ballot.html": ballotPage{}, "board.html": boardPage{}, "choice.html": choicePage{}, "code.html": codePage{}, "draw.html": drawPage{},
 		"failure.html": failurePage{}, "help.html": textPage{}, "how.html": textPage{}, "notice.html": noticePage{}, "privacy.html": textPage{}, "receipt.html": receiptPage{},
 		"result.html": resultPage{}, "review.html": ballotPage{}, "signin.html": signInPage{}, "start.html": startPage{}, "why.html": whyPage{}, "window.html": windowPage{}, "withdraw.html": withdrawPage{},
+		"link.html": linkPage{}, "number.html": numberPage{}, "letter.html": letterPage{}, "proxy.html": proxyPage{}, "proxycode.html": proxyPage{}, "undo.html": undoPage{},
+		"party.html": partyPage{}, "join.html": partyPage{}, "leave.html": partyPage{}, "elsewhere.html": elsewherePage{},
 	}
 }
 
@@ -214,8 +216,8 @@ func TestTextsAreUsedAndThere(t *testing.T) {
 func TestEveryStateHasItsWords(t *testing.T) {
 	book := words.New()
 	for pattern, values := range map[string][]string{
-		"form.standing.%s":      {"not_yet", "closed", "paused", "published", "settled", "void", "no_cohort", "vaccinated", "moved", "removed", "dead"},
-		"form.standing.%s.what": {"not_yet", "closed", "paused", "published", "settled", "void", "no_cohort", "vaccinated", "moved", "removed", "dead"},
+		"form.standing.%s":      {"not_yet", "closed", "paused", "published", "assigned", "settled", "void", "no_cohort", "vaccinated", "moved", "removed", "dead"},
+		"form.standing.%s.what": {"not_yet", "closed", "paused", "published", "assigned", "settled", "void", "no_cohort", "vaccinated", "moved", "removed", "dead"},
 		"form.cohort.%s":        {"open", "not_yet", "closed", "paused", "published", "settled", "void"},
 		"form.cohort.%s.tag":    {"open", "not_yet", "closed", "paused", "published", "settled", "void"},
 		"form.state.%s":         {"draft", "announced", "open", "closed", "frozen", "drawn", "published", "settled", "void"},
@@ -226,7 +228,12 @@ func TestEveryStateHasItsWords(t *testing.T) {
 		"form.ask.%s.title":     {"decline", "cancel", "offer-decline", "leave"},
 		"form.kind.%s":          {"clinic", "hospital", "centre"},
 		"flaws.%s":              {"none", "too_many", "no_clinic", "unknown_clinic", "no_date", "unknown_part", "no_part", "no_slot", "same_twice"},
-		"form.fail.%s.text":     {"signed_out", "busy", "caps_phone", "caps_address", "caps_money", "bad_form", "foreign", "not_found", "internal"},
+		"entry.relation.%s":     relations[:],
+		"entry.letter.%s.what":  {"used", "expired", "attempts"},
+		"entry.link.%s.what":    {"wrong", "used", "expired"},
+		"entry.join.%s":         {"wrong", "used", "cohort", "full", "mate"},
+		"entry.party.just.%s":   {"started", "joined", "left"},
+		"form.fail.%s.text":     {"signed_out", "busy", "caps_phone", "caps_address", "caps_money", "caps_tries", "caps_person", "caps_campaign", "caps_proxy_money", "party", "bad_form", "foreign", "not_found", "internal"},
 	} {
 		for _, v := range values {
 			for _, lang := range book.Languages() {

@@ -19,8 +19,8 @@ type standing struct {
 }
 
 // standing reads her window as it stands. Kind is the key of a text:
-// "open", "not_yet", "closed", "paused", "published", "settled", "void",
-// "no_cohort", or, of her place on the list, "vaccinated", "moved", "removed",
+// "open", "not_yet", "closed", "paused", "published", "assigned", "settled",
+// "void", "no_cohort", or, of her place on the list, "vaccinated", "moved", "removed",
 // "dead".
 func (f *Form) standing(v *visit) (standing, error) {
 	var s standing
@@ -49,6 +49,14 @@ func (f *Form) standing(v *visit) (standing, error) {
 		}
 	}
 	switch {
+	case s.Cohort.State.Since(cohort.Published) && s.Cohort.State != cohort.Void:
+		has, err := f.DB.HasPlace(v.Context(), v.row.ID, v.session.Person)
+		if err != nil {
+			return s, err
+		}
+		if has {
+			s.Kind = "assigned"
+		}
 	case v.session.Status != "eligible" && !s.Cohort.State.Since(cohort.Published):
 		s.Kind = v.session.Status
 	case id == 0 || s.Cohort.State == cohort.Draft:
@@ -70,7 +78,10 @@ type windowPage struct {
 	frame
 	standing
 	Name     string
-	Answered bool // a ballot stands
+	Answered bool        // a ballot stands
+	Proxies  []proxyView // who answers for her
+	Undone   bool        // what a proxy did was just taken back
+	Parties  bool        // the campaign has them
 	Receipt  string
 	SavedAt  string
 	Party    int // people who answer together, or 0
@@ -114,6 +125,11 @@ func (f *Form) windowPage(v *visit) (windowPage, error) {
 		p.Answered = true
 		p.Receipt = cohort.ReceiptNumber(b.Commit)
 		p.SavedAt = p.When(b.SavedAt)
+	}
+	p.Parties = v.campaign.Rules.MaxParty > 1
+	p.Undone = v.Method == http.MethodGet && v.URL.Query().Get("undone") != ""
+	if p.Proxies, err = f.proxyViews(v, p.frame); err != nil {
+		return p, err
 	}
 	if v.session.Party != 0 {
 		ms, err := f.DB.PartyMembers(v.Context(), v.row.ID, v.session.Person)
