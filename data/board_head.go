@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -81,4 +83,18 @@ func (db *DB) CheckBoard(ctx context.Context, kept []BoardHead) (fault string, e
 		return nil
 	})
 	return fault, err
+}
+
+// ParseBoardHead reads a head as it was printed or mailed: RECORD:HEX.
+func ParseBoardHead(s string) (BoardHead, error) {
+	record, head, ok := strings.Cut(strings.TrimSpace(s), ":")
+	n, err := strconv.ParseInt(record, 10, 64)
+	h := BoardHead{Record: n}
+	if err == nil {
+		err = h.Head.UnmarshalText([]byte(head))
+	}
+	if err != nil || !ok || n < 0 || len(h.Head) != sha256.Size {
+		return h, fmt.Errorf("%q is no head of the board: RECORD:HASH, as it was printed and mailed", s)
+	}
+	return h, nil
 }

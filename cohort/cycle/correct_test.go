@@ -28,7 +28,9 @@ func (w *town) correct(reason string) (e CorrectionEntry, err error) {
 func wronglyDrawn(t *testing.T, people int) *town {
 	t.Helper()
 	w := newTown(t, people, 1)
-	w.recast(func(file string) string { return strings.Replace(file, "seating = \"serial\"\n", "seating = \"flexible\"\n", 1) })
+	w.recast(func(file string) string {
+		return strings.Replace(file, "seating = \"serial\"\n", "seating = \"flexible\"\n", 1)
+	})
 	w.announce()
 	w.at("2021-07-14 09:00")
 	w.tick()
