@@ -161,18 +161,26 @@ audit verify --against FILE compares.`,
 
 func newAuditVerifyCommand(a *app) *cobra.Command {
 	var against string
+	var boards []string
 	c := &cobra.Command{
 		Use:   "verify",
 		Short: "Recompute the hash chains and compare them with their seals",
 		Long: `Recompute the hash chains of the audit trail, the board and the ballots' history from their
 rows and compare them with their seals and, with --against, with heads that were kept outside.
+--board takes a head of the board as the steps of a draw print and mail it.
 Exit code 0: all hold; 1: one does not, and it says where.`,
-		Example: "  jebi audit verify\n  jebi audit verify --against heads-2021-07-16.json",
+		Example: "  jebi audit verify\n  jebi audit verify --against heads-2021-07-16.json --board 17:5f0c…",
 		Args:    cobra.NoArgs,
 		RunE: func(cc *cobra.Command, _ []string) error {
 			kept, err := readHeads(against)
 			if err != nil {
 				return usage(err)
+			}
+			heads := make([]data.BoardHead, len(boards))
+			for i, s := range boards {
+				if heads[i], err = data.ParseBoardHead(s); err != nil {
+					return usage(err)
+				}
 			}
 			db, err := a.auditDatabase(cc)
 			if err != nil {
@@ -181,6 +189,15 @@ Exit code 0: all hold; 1: one does not, and it says where.`,
 			rs, err := db.VerifyChains(cc.Context(), kept)
 			if err != nil {
 				return err
+			}
+			fault, err := db.CheckBoard(cc.Context(), heads)
+			if err != nil {
+				return err
+			}
+			for i := range rs {
+				if rs[i].Chain == "board" && rs[i].Fault == "" {
+					rs[i].Fault = fault
+				}
 			}
 			holds := true
 			for _, r := range rs {
@@ -203,6 +220,7 @@ Exit code 0: all hold; 1: one does not, and it says where.`,
 		},
 	}
 	c.Flags().StringVar(&against, "against", "", "file of heads that was kept outside")
+	c.Flags().StringArrayVar(&boards, "board", nil, "a head of the board that was printed or mailed, RECORD:HASH")
 	return c
 }
 

@@ -79,7 +79,8 @@ typed (--signature), from a file as a relay gives it (--file), or asked of sever
 // recordAnswer is what jebi draw beacon COHORT says.
 type recordAnswer struct {
 	cycle.SourceEntry
-	Applied bool `json:"applied"`
+	Applied bool            `json:"applied"`
+	Board   *data.BoardHead `json:"board,omitempty"`
 }
 
 func (a *app) recordBeacon(ctx context.Context, key string, round uint64, get func(context.Context, uint64) ([]byte, error), apply bool) error {
@@ -119,6 +120,11 @@ func (a *app) recordBeacon(ctx context.Context, key string, round uint64, get fu
 		}
 		return err
 	}
+	if apply {
+		if answer.Board, err = boardNow(ctx, db); err != nil {
+			return err
+		}
+	}
 	return a.show(answer, func(w io.Writer) error {
 		randomness := beacon.Randomness(signature)
 		done := "recorded"
@@ -126,7 +132,7 @@ func (a *app) recordBeacon(ctx context.Context, key string, round uint64, get fu
 			done = "would be recorded; do it with --apply"
 		}
 		_, err := fmt.Fprintf(w, "draw %s: round %d, randomness %x: %s\n", answer.DrawID, round, randomness, done)
-		return err
+		return errors.Join(err, writeBoard(w, answer.Board))
 	})
 }
 

@@ -20,6 +20,8 @@ type freezeAnswer struct {
 	Checkpoint string       `json:"checkpoint,omitempty"`
 	Out        string       `json:"out,omitempty"`
 	Applied    bool         `json:"applied"`
+	// Board is its head after the step.
+	Board *data.BoardHead `json:"board,omitempty"`
 }
 
 func newDrawFreezeCommand(a *app) *cobra.Command {
@@ -65,6 +67,9 @@ is public. A window is not frozen before it closes, and only once.`,
 					return err
 				}
 				answer.Checkpoint = string(d.Checkpoint)
+				if answer.Board, err = boardNow(ctx, db); err != nil {
+					return err
+				}
 				if out != "" && apply {
 					if err := cycle.WriteFrozen(ctx, db, row.ID, out); err != nil {
 						return err
@@ -76,6 +81,7 @@ is public. A window is not frozen before it closes, and only once.`,
 			}
 			return a.show(answer, func(w io.Writer) error {
 				_, err := fmt.Fprintf(w, "cohort %s is %s\n%s", row.Key, row.State, answer.Checkpoint)
+				err = errors.Join(err, writeBoard(w, answer.Board))
 				if err == nil && !apply {
 					_, err = fmt.Fprintln(w, "Nothing is done; do it with --apply.")
 				}
@@ -91,7 +97,8 @@ is public. A window is not frozen before it closes, and only once.`,
 // cosignAnswer is what jebi draw cosign says.
 type cosignAnswer struct {
 	cycle.CosignEntry
-	Applied bool `json:"applied"`
+	Applied bool            `json:"applied"`
+	Board   *data.BoardHead `json:"board,omitempty"`
 }
 
 // errDry takes a transaction back that was only to be looked at.
@@ -143,12 +150,18 @@ any randomness is recorded. The board shows it. With fewer than min_witnesses no
 				}
 				return err
 			}
+			if apply {
+				if answer.Board, err = boardNow(ctx, db); err != nil {
+					return err
+				}
+			}
 			return a.show(answer, func(w io.Writer) error {
 				done := "cosigned by"
 				if !apply {
 					done = "would be cosigned by"
 				}
 				_, err := fmt.Fprintf(w, "draw %s: %s %s; enough: %t\n", answer.DrawID, done, strings.Join(answer.Witnesses, ", "), answer.Enough)
+				err = errors.Join(err, writeBoard(w, answer.Board))
 				if err == nil && !apply {
 					_, err = fmt.Fprintln(w, "Nothing is done; do it with --apply.")
 				}

@@ -166,6 +166,7 @@ type runAnswer struct {
 	State   cohort.State    `json:"state"`
 	Due     []cohort.Action `json:"due"`
 	Applied bool            `json:"applied"`
+	Board   *data.BoardHead `json:"board,omitempty"`
 }
 
 func newDrawRunCommand(a *app) *cobra.Command {
@@ -213,11 +214,15 @@ draw is carried out once: to ask for it again is refused, and stands on the audi
 					return err
 				}
 				out.State = row.State
+				if out.Board, err = boardNow(ctx, db); err != nil {
+					return err
+				}
 			}
 			return a.show(out, func(w io.Writer) error {
 				switch {
 				case apply:
 					_, err = fmt.Fprintf(w, "cohort %s is %s\n", row.Key, row.State)
+					err = errors.Join(err, writeBoard(w, out.Board))
 				case len(due) == 0:
 					_, err = fmt.Fprintf(w, "cohort %s is %s; nothing is due\n", row.Key, row.State)
 				default:

@@ -500,7 +500,7 @@ func newOfficialRefuseCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.show(proposalAnswer{p, apply}, func(w io.Writer) error {
+			return a.show(proposalAnswer{Proposal: p, Applied: apply}, func(w io.Writer) error {
 				if !apply {
 					_, err := fmt.Fprintf(w, "would refuse proposal %d. Nothing is done; do it with --apply.\n", id)
 					return err

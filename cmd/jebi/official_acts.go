@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"jebi/data"
 )
@@ -88,7 +90,7 @@ func (a *app) two(ctx context.Context, db *data.DB, name string, campaignID int,
 			return err
 		}
 	}
-	return a.show(proposalAnswer{p, apply}, func(w io.Writer) error {
+	return a.show(proposalAnswer{Proposal: p, Applied: apply}, func(w io.Writer) error {
 		if !apply {
 			_, err := fmt.Fprintf(w, "would propose %s %s\nNothing is done. Propose it with --apply.\n", name, body)
 			return err
@@ -101,7 +103,26 @@ func (a *app) two(ctx context.Context, db *data.DB, name string, campaignID int,
 
 type proposalAnswer struct {
 	data.Proposal
-	Applied bool `json:"applied"`
+	Applied bool            `json:"applied"`
+	Board   *data.BoardHead `json:"board,omitempty"` // after a step of a draw
+}
+
+// boardNow is the head of the board after a step of a draw: printed, so that a
+// copy of it exists outside.
+func boardNow(ctx context.Context, db *data.DB) (*data.BoardHead, error) {
+	h, err := db.BoardHead(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &h, nil
+}
+
+func writeBoard(w io.Writer, h *data.BoardHead) error {
+	if h == nil {
+		return nil
+	}
+	_, err := fmt.Fprintf(w, "The board's head, to keep outside: %s\n", h)
+	return err
 }
 
 // confirm is the second half of an act of two.
@@ -136,12 +157,18 @@ func (a *app) confirm(ctx context.Context, db *data.DB, id int64, apply bool) er
 		}
 		return err
 	}
-	return a.show(proposalAnswer{p, apply}, func(w io.Writer) error {
+	answer := proposalAnswer{Proposal: p, Applied: apply}
+	if apply && strings.HasPrefix(p.Act, "draw.") {
+		if answer.Board, err = boardNow(ctx, db); err != nil {
+			return err
+		}
+	}
+	return a.show(answer, func(w io.Writer) error {
 		if err := writeProposal(w, p); err != nil || apply {
 			if err == nil {
 				_, err = fmt.Fprintln(w, "Confirmed and done.")
 			}
-			return err
+			return errors.Join(err, writeBoard(w, answer.Board))
 		}
 		_, err := fmt.Fprintln(w, "Nothing is done. Confirm it with --apply.")
 		return err
