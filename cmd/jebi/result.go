@@ -137,13 +137,15 @@ func (a *app) showResult(r data.ResultRow, c *cohort.Campaign, applied *bool) er
 }
 
 func newResultExplainCommand(a *app) *cobra.Command {
-	lang := ""
+	lang, official := "", false
 	c := &cobra.Command{
 		Use:   "explain REF",
 		Short: "Say in words why a person got what she got",
-		Long: `Say in words why a person got what she got: her number, each choice with its cut-offs, and what
-came of it. With --json, the numbers too. It names nobody else.`,
-		Example: "  jebi result explain P000123 --language en",
+		Long: `Say in words why a person got what she got: her number, each choice, what came of it, and how it
+is checked. They are the words of her own page. With --official, say it in numbers instead: rank and
+class, every slot of each choice with its cut-off, every offer, why she was passed over, the draw's
+root and seed. --json has both. It names nobody else.`,
+		Example: "  jebi result explain P000123 --language en\n  jebi result explain P000123 --official",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cc *cobra.Command, args []string) error {
 			ctx := cc.Context()
@@ -151,7 +153,7 @@ came of it. With --json, the numbers too. It names nobody else.`,
 			if err != nil {
 				return err
 			}
-			e, err := cycle.Explain(ctx, db, person)
+			e, err := cycle.RecordOf(ctx, db, person)
 			if err != nil {
 				return err
 			}
@@ -160,11 +162,17 @@ came of it. With --json, the numbers too. It names nobody else.`,
 			}
 			lines := e.Words(words.New(), lang, c)
 			answer := struct {
-				cycle.Explanation
+				cycle.Record
 				Sample bool     `json:"sample"`
 				Words  []string `json:"words"`
 			}{e, c.Sample, lines}
 			return a.show(answer, func(w io.Writer) error {
+				if official {
+					if c.Sample {
+						fmt.Fprintln(w, "SAMPLE")
+					}
+					return e.Write(w, c)
+				}
 				for _, line := range lines {
 					if _, err := fmt.Fprintln(w, line); err != nil {
 						return err
@@ -175,6 +183,7 @@ came of it. With --json, the numbers too. It names nobody else.`,
 		},
 	}
 	c.Flags().StringVar(&lang, "language", "", "language of the words (default: the campaign's first)")
+	c.Flags().BoolVar(&official, "official", false, "the numbers, for an official")
 	return c
 }
 
