@@ -30,6 +30,7 @@ func TestMain(m *testing.M) {
 //	clock TIME        moves the database's clock, "2027-03-02T00:00:00Z"
 //	sql STATEMENT     does something behind the program's back
 //	owner STATEMENT   the same with audit's and seal's triggers off, as only the owner can
+//	killed TABLE ARGS runs jebi until it waits for the table, and kills it there
 //	super STATEMENT   the same past all triggers, as a superuser can
 //	value QUERY       prints the one value of a query to stdout
 func TestScripts(t *testing.T) {
@@ -67,6 +68,7 @@ func TestScripts(t *testing.T) {
 			"owner": func(s *testscript.TestScript, _ bool, args []string) {
 				pgtest.Exec(s.Value("t").(testing.TB), s.Value("url").(string), `SET ROLE jebi_owner; ALTER TABLE jebi.audit DISABLE TRIGGER USER; ALTER TABLE jebi.seal DISABLE TRIGGER USER; `+args[0])
 			},
+			"killed": killed,
 			"super": func(s *testscript.TestScript, _ bool, args []string) {
 				pgtest.Unguarded(s.Value("t").(testing.TB), s.Value("url").(string), "jebi_owner", "jebi", args[0])
 			},
