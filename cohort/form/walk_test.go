@@ -231,6 +231,8 @@ func walk(t *testing.T, lang string, see func(stop)) {
 		at("window-"+state, "/window")
 	}
 
+	walkEntry(t, lang, see)
+
 	w, b, _, sent = begin()
 	routes := w.form.handler
 	for _, fault := range []struct {
@@ -248,6 +250,88 @@ func walk(t *testing.T, lang string, see func(stop)) {
 		b.get("/")
 		sent("fail-" + fault.what)
 	}
+}
+
+// partyCode is a party's code as its page shows it.
+var partyCode = regexp.MustCompile(`<p class="big">([^<]+)</p>`)
+
+// walkEntry goes through the ways in: links, letters, proxies, parties, and
+// those who are on another list.
+func walkEntry(t *testing.T, lang string, see func(stop)) {
+	t.Helper()
+	w := newTown(t)
+	speaking := func() *browser {
+		b := w.browser()
+		b.get("/language?to=" + lang + "&back=/")
+		return b
+	}
+	b := speaking()
+	at := func(name, path string) { see(stop{name, w, b, path, ""}) }
+	sent := func(name string) { see(stop{name, w, b, b.last.path, b.last.body}) }
+
+	at("link", "/link/"+w.sendLink("P1", "a message"))
+	at("link-unknown", "/link/x")
+	at("letter", "/letter")
+	b.post("/letter", "code", "AAAA")
+	sent("letter-wrong")
+	b.post("/sign-in", "name", "없는 사람", "birth", "19620314", "phone", "010-2345-0000", "way", "sms")
+	at("code-number", "/code/number")
+	used := w.sendLink("P1", "another message")
+	b.get("/link/" + used)
+	b.post("/link", "token", used)
+	b.post("/notice", "agree", "yes")
+	at("proxy", "/proxy")
+	b.post("/proxy")
+	sent("proxy-wrong")
+	b.post("/proxy", "name", "김딸", "relation", "child", "phone", "010-9999-0001")
+	at("proxy-code", "/proxy/code")
+	b.post("/proxy/code", "code", "1")
+	sent("proxy-code-wrong")
+	b.post("/proxy/code", "code", w.lastCode())
+	at("window-proxy", "/window")
+	b.answerIn()
+	at("receipt-proxy", "/receipt")
+	b = speaking()
+	at("link-used", "/link/"+used)
+	w.signIn(b, "김하나", "19620314", "010-2345-6701")
+	b.get("/language?to=" + lang + "&back=/")
+	at("window-proxied", "/window")
+	at("undo", "/undo")
+	b.post("/undo")
+	at("window-undone", "/window?undone=1")
+
+	at("party-none", "/party")
+	at("party-join", "/party/join")
+	b.post("/party/join", "code", "XXXX")
+	sent("party-join-wrong")
+	b.post("/party", "act", "start")
+	at("party-alone", "/party")
+	b.get("/party")
+	code := partyCode.FindStringSubmatch(b.last.body)
+	if code == nil {
+		t.Fatalf("no code on %s", b.last.path)
+	}
+	first := b
+	b = speaking()
+	w.signIn(b, "정다섯", "19640517", "010-2345-6705")
+	b.get("/language?to=" + lang + "&back=/")
+	b.post("/party/join", "code", code[1], "agree", "yes")
+	at("party-joined", "/party")
+	b.answerIn()
+	b = first
+	at("party-done", "/party")
+	at("party-leave", "/party/leave")
+	at("ballot-party", "/ballot")
+
+	other := strings.Replace(fileOf("campaign.toml"), `key = "gwanak-2021"`, `key = "mapo-2021"`, 1)
+	w.exec(`INSERT INTO @campaign (key, version, sample) VALUES ('mapo-2021', 1, true)`)
+	w.exec(`INSERT INTO @campaign_version (campaign_id, version, file, file_hash) SELECT id, 1, $1, sha256('x') FROM @campaign WHERE key = 'mapo-2021'`, other)
+	w.exec(`INSERT INTO @person (campaign_id, key, row_hash) SELECT id, 'M1', sha256('x') FROM @campaign WHERE key = 'mapo-2021'`)
+	w.exec(`INSERT INTO @person_detail (person_id, name, birth_date, phone) SELECT id, '한마포', '1963-03-03', '+821077770001' FROM @person WHERE key = 'M1'`)
+	b = speaking()
+	b.post("/sign-in", "name", "한마포", "birth", "19630303", "phone", "01077770001", "way", "sms")
+	b.post("/code", "code", w.lastCode())
+	at("elsewhere", "/elsewhere")
 }
 
 // answerIn is answer in any language.

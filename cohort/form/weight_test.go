@@ -17,7 +17,8 @@ const (
 )
 
 // wire fetches a page as a browser does, and says how much came: the status
-// line, the headers and the body as it was compressed.
+// line, the headers and the body as it was compressed. A page that sends
+// elsewhere is none.
 func wire(t *testing.T, b *browser, path string) (weight int, body string) {
 	t.Helper()
 	req, err := http.NewRequest(http.MethodGet, b.base+path, nil)
@@ -34,6 +35,9 @@ func wire(t *testing.T, b *browser, path string) (weight int, body string) {
 	raw, err := io.ReadAll(res.Body)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if to := res.Request.URL.RequestURI(); to != path {
+		t.Errorf("%s leads to %s", path, to)
 	}
 	var head bytes.Buffer
 	if err := res.Header.Write(&head); err != nil {
