@@ -220,9 +220,10 @@ func (tx *Tx) partyBallots(ctx context.Context, campaign int, people []int64, lo
 
 // HoldParty takes the party's row, the last thing that who joins or leaves
 // does, and answers ErrPartyChanged if the ballots of its people are not those
-// of revisions any more (none: no ballot): the transaction is begun again.
+// of revisions any more (none: no ballot): the transaction is begun again. The
+// lock lets new members' references through, and no ballot of the party.
 func (tx *Tx) HoldParty(ctx context.Context, campaign int, party int64, people []int64, revisions map[int64]int) error {
-	if _, err := tx.tx.Exec(ctx, `SELECT FROM party WHERE id = $1 FOR UPDATE`, party); err != nil {
+	if _, err := tx.tx.Exec(ctx, `SELECT FROM party WHERE id = $1 FOR NO KEY UPDATE`, party); err != nil {
 		return fmt.Errorf("party %d: %w", party, err)
 	}
 	now, err := tx.partyBallots(ctx, campaign, people, "")
