@@ -14,6 +14,7 @@ import (
 const (
 	mapSide  = 600
 	mapSpace = 40
+	mapDot   = 15 // of a clinic with its number
 )
 
 // placeMap draws the listed clinics where they lie to each other and to home:
@@ -95,18 +96,28 @@ func drawMap(p frame, dots []dot, home *[2]float64) string {
 	ring := ringOf(furthest)
 	fmt.Fprintf(&b, `<circle cx="%d" cy="%d" r="%.1f" fill="none" stroke="#5a6675" stroke-dasharray="6 6"/>`, mapSide/2, mapSide/2, ring*scale)
 	fmt.Fprintf(&b, `<text x="%d" y="%.1f" text-anchor="middle" fill="#1a1f26">%s</text>`, mapSide/2, mapSide/2-ring*scale-6, p.book.Distance(p.Lang, ring))
-	if home != nil {
-		fmt.Fprintf(&b, `<path d="M%d %d l16 -16 l16 16 v16 h-32 z" fill="#a3161a"/>`, mapSide/2-16, mapSide/2)
-		fmt.Fprintf(&b, `<text x="%d" y="%d" text-anchor="middle" fill="#a3161a" font-weight="bold">%s</text>`, mapSide/2, mapSide/2+36, p.T("form.map.home"))
-	}
-	for _, d := range slices.Backward(dots) { // the first ones on top
+	// Where numbers would cover each other the nearer clinic has its number, and the others are dots.
+	var big, small strings.Builder
+	type point struct{ x, y float64 }
+	var taken []point
+	for _, d := range dots {
 		x, y := at(d)
 		fill, ink := "#ffffff", "#16447f"
 		if d.on {
 			fill, ink = "#16447f", "#ffffff"
 		}
-		fmt.Fprintf(&b, `<circle cx="%.1f" cy="%.1f" r="15" fill="%s" stroke="#16447f" stroke-width="2"/>`, x, y, fill)
-		fmt.Fprintf(&b, `<text x="%.1f" y="%.1f" text-anchor="middle" fill="%s">%d</text>`, x, y+6, ink, d.n)
+		if slices.ContainsFunc(taken, func(t point) bool { return math.Hypot(t.x-x, t.y-y) < 2*mapDot }) {
+			fmt.Fprintf(&small, `<circle cx="%.1f" cy="%.1f" r="5" fill="%s" stroke="#16447f" stroke-width="2"/>`, x, y, fill)
+			continue
+		}
+		taken = append(taken, point{x, y})
+		fmt.Fprintf(&big, `<circle cx="%.1f" cy="%.1f" r="%d" fill="%s" stroke="#16447f" stroke-width="2"/>`, x, y, mapDot, fill)
+		fmt.Fprintf(&big, `<text x="%.1f" y="%.1f" text-anchor="middle" fill="%s">%d</text>`, x, y+6, ink, d.n)
+	}
+	b.WriteString(small.String() + big.String())
+	if home != nil {
+		fmt.Fprintf(&b, `<path d="M%d %d l12 -12 l12 12 v12 h-24 z" fill="#a3161a" stroke="#ffffff" stroke-width="2"/>`, mapSide/2-12, mapSide/2)
+		fmt.Fprintf(&b, `<text x="%d" y="%d" text-anchor="middle" fill="#a3161a" font-weight="bold" stroke="#f2f5f9" stroke-width="4" paint-order="stroke">%s</text>`, mapSide/2, mapSide/2+32, p.T("form.map.home"))
 	}
 	return b.String() + "</svg>"
 }
