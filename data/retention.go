@@ -13,6 +13,7 @@ type Swept struct {
 	Sessions  int `json:"session"`
 	SignIns   int `json:"sign_in"`
 	Drafts    int `json:"draft"`
+	Tries     int `json:"entry_try"`
 	Officials int `json:"official_session"`
 }
 
@@ -20,7 +21,7 @@ type Swept struct {
 func (s Swept) Any() bool { return s != Swept{} }
 
 // Sweep deletes what a campaign needs no more while it goes on: sessions and
-// sign-in requests that ended or ran out before a moment, drafts of people
+// sign-in requests that ended or ran out, and tries of codes, before a moment, drafts of people
 // whose window has been frozen, and sessions of officials that ran out before
 // it. A session behind a ballot stays until the ballot is frozen: before that
 // it is looked for.
@@ -52,6 +53,9 @@ func (tx *Tx) Sweep(ctx context.Context, campaign int, before time.Time) (Swept,
 		return s, fmt.Errorf("sweep campaign %d: %w", campaign, err)
 	}
 	s.SignIns = int(tag.RowsAffected())
+	if err := tx.tx.QueryRow(ctx, `SELECT sweep_tries($1, $2)`, campaign, before).Scan(&s.Tries); err != nil {
+		return s, fmt.Errorf("sweep campaign %d: %w", campaign, err)
+	}
 	return s, nil
 }
 

@@ -119,6 +119,9 @@ func (a *app) showResult(r data.ResultRow, c *cohort.Campaign, applied *bool) er
 		if r.Place != nil {
 			fmt.Fprintf(w, "  place      %s  %s  %s  %s\n", out.Reference, r.Place.Name, showMoment(r.Place.Starts, c), r.Place.Vaccine)
 		}
+		if r.Second != nil {
+			fmt.Fprintf(w, "  second     %s  %s  %s\n", r.Second.Name, showMoment(r.Second.Starts, c), r.Second.Vaccine)
+		}
 		if r.State == "assigned" {
 			fmt.Fprintf(w, "  confirm by %s\n", showMoment(r.ConfirmBy, c))
 		}
