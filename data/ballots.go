@@ -96,7 +96,7 @@ const (
 	  FROM cohort c JOIN campaign g ON g.id = c.campaign_id
 	 WHERE c.id = $1`
 
-	selectVoters = `
+	votersAsked = `
 	WITH asked AS (
 	  SELECT id FROM unnest($1::bigint[]) a (id)
 	), everyone AS (
@@ -108,14 +108,21 @@ const (
 	    JOIN party_member m ON m.campaign_id = p.campaign_id AND m.person_id = p.id
 	    JOIN party_member n ON n.party_id = m.party_id
 	)
-	SELECT p.id, p.key, p.campaign_id, COALESCE(p.cohort_id, 0), p.status, COALESCE(m.party_id, 0), COALESCE(y.key, ''),
-	       COALESCE(b.revision, 0), COALESCE(b.withdrawn, false), COALESCE(b.cohort_id, 0)
+	SELECT p.id, p.key, p.campaign_id, COALESCE(p.cohort_id, 0), p.status, COALESCE(m.party_id, 0), COALESCE(y.key, ''), `
+
+	votersFrom = `
 	  FROM everyone e
 	  JOIN person p ON p.id = e.id
 	  LEFT JOIN party_member m ON m.campaign_id = p.campaign_id AND m.person_id = p.id
-	  LEFT JOIN party y ON y.id = m.party_id
+	  LEFT JOIN party y ON y.id = m.party_id`
+
+	selectVoters = votersAsked + `
+	       COALESCE(b.revision, 0), COALESCE(b.withdrawn, false), COALESCE(b.cohort_id, 0)` + votersFrom + `
 	  LEFT JOIN ballot b ON b.campaign_id = p.campaign_id AND b.person_id = p.id
 	 ORDER BY p.id`
+
+	// A look into each of the ballots' partitions is most of the work of selectVoters.
+	selectSavers = votersAsked + `0, false, 0` + votersFrom + ` ORDER BY p.id`
 )
 
 // EnterWindow takes the window's lock, shared with all other savers, and only
@@ -123,21 +130,28 @@ const (
 // parties, by id. Until the transaction ends nobody closes or freezes the
 // window. The error wraps ErrNotFound where there is no such cohort.
 func (tx *Tx) EnterWindow(ctx context.Context, id int, people []int64) (WindowRow, []Voter, error) {
-	return tx.window(ctx, id, people, true)
+	return tx.window(ctx, id, people, selectVoters, true)
+}
+
+// EnterToSave is EnterWindow without a look at the ballots that the people
+// have, which are left out of the voters: SaveBallots writes over none of
+// another cohort.
+func (tx *Tx) EnterToSave(ctx context.Context, id int, people []int64) (WindowRow, []Voter, error) {
+	return tx.window(ctx, id, people, selectSavers, true)
 }
 
 // Window reads the same without the lock: to show it, never to save by it.
 func (tx *Tx) Window(ctx context.Context, id int, people []int64) (WindowRow, []Voter, error) {
-	return tx.window(ctx, id, people, false)
+	return tx.window(ctx, id, people, selectVoters, false)
 }
 
-func (tx *Tx) window(ctx context.Context, id int, people []int64, lock bool) (w WindowRow, vs []Voter, err error) {
+func (tx *Tx) window(ctx context.Context, id int, people []int64, voters string, lock bool) (w WindowRow, vs []Voter, err error) {
 	var b pgx.Batch // one round trip; the server takes a new snapshot for each statement, after the wait for the lock
 	if lock {
 		b.Queue(`SELECT pg_advisory_xact_lock_shared($1, $2)`, int32(LockWindow), int32(id))
 	}
 	b.Queue(selectWindow, id)
-	b.Queue(selectVoters, people)
+	b.Queue(voters, people)
 	r := tx.tx.SendBatch(ctx, &b)
 	defer func() {
 		if e := r.Close(); err == nil && e != nil {
@@ -192,7 +206,7 @@ const (
 	), saved AS (
 	  INSERT INTO ballot AS b (campaign_id, person_id, cohort_id, revision, bytes, salt, commit, party_id, channel, official_id, session_id, saved_at)
 	  SELECT $1, person_id, $2, 1, bytes, salt, commit, NULLIF(party_id, 0), channel, NULLIF(official_id, 0), NULLIF(session_id, 0), $3
-	    FROM input ORDER BY person_id
+	    FROM input
 	  ON CONFLICT (campaign_id, person_id) DO UPDATE
 	     SET revision = b.revision + 1, bytes = excluded.bytes, salt = excluded.salt, commit = excluded.commit, party_id = excluded.party_id,
 	         withdrawn = false, channel = excluded.channel, official_id = excluded.official_id, session_id = excluded.session_id, saved_at = excluded.saved_at
@@ -219,22 +233,23 @@ const (
 	// $13 is the act: "save" or "withdraw".
 	recordBallots = `, history AS (
 	  INSERT INTO ballot_history (campaign_id, cohort_id, person_id, revision, act, commit, channel, official_id, session_id, saved_at, salt)
-	  SELECT $1, $2, person_id, revision, $13, commit, channel, official_id, session_id, $3, salt FROM saved ORDER BY person_id
+	  SELECT $1, $2, person_id, revision, $13, commit, channel, official_id, session_id, $3, salt FROM saved
 	), audited AS (
 	  INSERT INTO audit (campaign_id, actor, official_id, act, subject, reason, before, after)
 	  SELECT $1, CASE s.channel WHEN 'web' THEN 'person' WHEN 'proxy' THEN 'proxy' WHEN 'sample' THEN 'system' ELSE 'official' END, s.official_id,
 	         'ballot.' || $13, 'person:' || s.person_id, i.reason,
 	         CASE WHEN s.revision > 1 THEN jsonb_build_object('revision', s.revision - 1) END,
 	         jsonb_build_object('revision', s.revision, 'commit', encode(s.commit, 'hex'), 'channel', s.channel)
-	    FROM saved s JOIN input i USING (person_id) ORDER BY s.person_id
+	    FROM saved s JOIN input i USING (person_id)
 	)
-	SELECT person_id, revision, commit FROM saved ORDER BY person_id`
+	SELECT person_id, revision, commit FROM saved`
 )
 
 // SaveBallots writes the ballots of one window with their history and audit
-// rows: one row a person, saved at the time that EnterWindow read. It answers
-// those that were written, by person; one that is not among them had its
-// ballot in another cohort or, withdrawing, none. ErrWindowShut and
+// rows: one row a person, by rising ids, so that no two writers wait for each
+// other; saved at the time that EnterWindow read. It answers those that were
+// written; one that is not among them had its ballot in another cohort or,
+// withdrawing, none. ErrWindowShut and
 // ErrPartyChanged come from the database's own checks.
 func (tx *Tx) SaveBallots(ctx context.Context, w WindowRow, ballots []Ballot) ([]SavedBallot, error) {
 	var saved []SavedBallot

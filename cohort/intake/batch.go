@@ -52,8 +52,9 @@ func (s *Service) transact(ctx context.Context, cohortID int, batch []*item) (ma
 	return later, nil
 }
 
-// errMissing says that a batch did not write all its rows.
-var errMissing = errors.New("a ballot of the batch was not written")
+// errMissing says that some rows of a party were not written: the batch goes
+// back, so that the party fails alone and as a whole.
+var errMissing = errors.New("some ballots of a party were not written")
 
 type outcome struct {
 	receipt Receipt
@@ -62,7 +63,10 @@ type outcome struct {
 
 // write is the transaction's body; it may run again, after a deadlock.
 func (s *Service) write(ctx context.Context, tx *data.Tx, cohortID int, people []int64, batch []*item) (map[*item]outcome, map[*item]bool, error) {
-	enter := tx.EnterWindow
+	enter := tx.EnterToSave
+	if slices.ContainsFunc(batch, func(it *item) bool { return it.withdraw }) {
+		enter = tx.EnterWindow
+	}
 	if s.unlocked {
 		enter = tx.Window
 	}
@@ -100,30 +104,46 @@ func (s *Service) write(ctx context.Context, tx *data.Tx, cohortID int, people [
 	if err != nil {
 		return nil, nil, err
 	}
-	if len(saved) != len(rows) {
-		// Someone's ballot was moved or withdrawn by another server since admit looked.
-		switch {
-		case len(batch) == 1 && batch[0].withdraw:
-			return nil, nil, ErrNoBallot
-		case len(batch) == 1:
-			return nil, nil, &NotEligible{"other_cohort"}
-		}
-		return nil, nil, errMissing
-	}
 	revisions := make(map[int64]data.SavedBallot, len(saved))
 	for _, r := range saved {
 		revisions[r.Person] = r
 	}
 	for it, own := range rowsOf {
-		i := slices.IndexFunc(own, func(b data.Ballot) bool { return b.Person == it.person })
-		v := voters[slices.IndexFunc(voters, func(v data.Voter) bool { return v.Person == it.person })]
-		r := revisions[it.person]
-		results[it] = outcome{receipt: Receipt{
-			Number: cohort.ReceiptNumber(r.Commit), Draw: drawID(w), Person: v.Key, Party: v.PartyKey, Revision: r.Revision,
-			Commit: r.Commit, Salt: own[i].Salt, Ballot: own[i].Bytes, SavedAt: w.Now, Withdrawn: it.withdraw,
-		}}
+		missing := 0
+		for i := range own {
+			if _, there := revisions[own[i].Person]; !there {
+				missing++
+			}
+		}
+		if missing == 0 {
+			results[it] = outcome{receipt: receipt(w, voters, it, own, revisions[it.person])}
+			continue
+		}
+		// Her ballot is another cohort's or, to be withdrawn, not there any more.
+		var refused error = &NotEligible{"other_cohort"}
+		if it.withdraw {
+			refused = ErrNoBallot
+		}
+		switch {
+		case missing == len(own): // nothing of hers was written
+			results[it] = outcome{err: refused}
+		case len(batch) == 1:
+			return nil, nil, refused
+		default:
+			return nil, nil, errMissing
+		}
 	}
 	return results, later, nil
+}
+
+// receipt is what the item's caller is told, and nobody before the commit.
+func receipt(w data.WindowRow, voters []data.Voter, it *item, own []data.Ballot, saved data.SavedBallot) Receipt {
+	i := slices.IndexFunc(own, func(b data.Ballot) bool { return b.Person == it.person })
+	v := voters[slices.IndexFunc(voters, func(v data.Voter) bool { return v.Person == it.person })]
+	return Receipt{
+		Number: cohort.ReceiptNumber(saved.Commit), Draw: drawID(w), Person: v.Key, Party: v.PartyKey, Revision: saved.Revision,
+		Commit: saved.Commit, Salt: own[i].Salt, Ballot: own[i].Bytes, SavedAt: w.Now, Withdrawn: it.withdraw,
+	}
 }
 
 // admit says who the item writes for, or why it may not. It decides by what

@@ -30,6 +30,7 @@ type item struct {
 	done    chan struct{}
 	receipt Receipt
 	err     error
+	draw    *draw // to sign the receipt for; nil: no signature
 }
 
 // submit queues the item and waits for its answer. A caller who gives up
@@ -57,6 +58,9 @@ func (s *Service) submit(ctx context.Context, cohortID int, it *item) (Receipt, 
 	for {
 		select {
 		case <-it.done:
+			if it.err == nil && it.draw != nil {
+				s.sign(&it.receipt, it.draw)
+			}
 			return it.receipt, it.err
 		case <-it.lead:
 			s.leadOnce(ctx, cohortID, w, it)
@@ -139,7 +143,10 @@ func (s *Service) commit(ctx context.Context, cohortID int, batch []*item) {
 	later, err := s.transact(ctx, cohortID, batch)
 	switch {
 	case err == nil:
-		s.sign(ctx, cohortID, batch)
+		d := s.signing(ctx, cohortID)
+		for _, it := range batch {
+			it.draw = d
+		}
 	case len(batch) > 1 && (data.RowFault(err) || errors.Is(err, errMissing) || errors.Is(err, data.ErrPartyChanged)):
 		s.commit(ctx, cohortID, batch[:len(batch)/2])
 		s.commit(ctx, cohortID, batch[len(batch)/2:])

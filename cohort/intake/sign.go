@@ -14,28 +14,31 @@ type draw struct {
 	signs    bool // the manifest announces the key that this program holds
 }
 
-// sign adds the operator's signature to the receipts of what was committed:
-// after the commit, so that it vouches for nothing that may be lost. Whatever
-// keeps it from signing, the ballots are saved.
-func (s *Service) sign(ctx context.Context, cohortID int, batch []*item) {
+// signing is the draw that receipts of the window are signed for, or nil.
+// Whatever keeps them from being signed, the ballots are saved.
+func (s *Service) signing(ctx context.Context, cohortID int) *draw {
 	if s.cfg.Operator == nil {
-		return
+		return nil
 	}
 	d, err := s.drawOf(ctx, cohortID)
 	if err != nil || !d.signs {
+		return nil
+	}
+	return &d
+}
+
+// sign adds the operator's signature to a receipt: after the commit, so that it
+// vouches for nothing that may be lost, and by each caller for herself, so that
+// the next batch does not wait for it.
+func (s *Service) sign(r *Receipt, d *draw) {
+	if r.Withdrawn || r.Revision == 0 {
 		return
 	}
-	for _, it := range batch {
-		r := &it.receipt
-		if it.err != nil || r.Withdrawn || r.Revision == 0 {
-			continue
-		}
-		signed := lottery.Save{
-			DrawID: d.id, Manifest: d.manifest, PID: lottery.PID(d.k, d.id, r.Person), Salt: r.Salt,
-			Revision: uint32(r.Revision), Commit: r.Commit, Time: r.SavedAt,
-		}.Sign(s.cfg.Operator.Private())
-		r.Signed = &signed
-	}
+	signed := lottery.Save{
+		DrawID: d.id, Manifest: d.manifest, PID: lottery.PID(d.k, d.id, r.Person), Salt: r.Salt,
+		Revision: uint32(r.Revision), Commit: r.Commit, Time: r.SavedAt,
+	}.Sign(s.cfg.Operator.Private())
+	r.Signed = &signed
 }
 
 // drawOf reads a window's draw once: what was announced stands.
