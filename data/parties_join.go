@@ -98,7 +98,7 @@ func (tx *Tx) PartyOf(ctx context.Context, campaign int, person int64) (int64, e
 
 // StartParty makes a party of one, to whom others come by their codes, and
 // answers its id. *PartyRefused where she is in one already.
-func (tx *Tx) StartParty(ctx context.Context, campaign, cohort int, key string, person int64, by Actor) (int64, error) {
+func (tx *Tx) StartParty(ctx context.Context, campaign, cohort int, key string, person int64, by Actor, reason string) (int64, error) {
 	var id int64
 	err := tx.tx.QueryRow(ctx, `INSERT INTO party (campaign_id, cohort_id, key) VALUES ($1, $2, $3) RETURNING id`, campaign, cohort, key).Scan(&id)
 	if err != nil {
@@ -108,7 +108,7 @@ func (tx *Tx) StartParty(ctx context.Context, campaign, cohort int, key string, 
 		return 0, err
 	}
 	return id, tx.Audit(ctx, AuditRow{
-		Campaign: campaign, Actor: by, Act: "party.start", Subject: fmt.Sprintf("party:%d", id), After: map[string]any{"cohort": cohort, "person": person},
+		Campaign: campaign, Actor: by, Act: "party.start", Subject: fmt.Sprintf("party:%d", id), Reason: reason, After: map[string]any{"cohort": cohort, "person": person},
 	})
 }
 
@@ -243,7 +243,7 @@ func (tx *Tx) HoldParty(ctx context.Context, campaign int, party int64, people [
 
 // TellParty tells the members of a party but one about a change, and writes
 // its audit row. event makes the message unique.
-func (tx *Tx) TellParty(ctx context.Context, campaign int, party, person int64, kind, act string, by Actor, after map[string]any) error {
+func (tx *Tx) TellParty(ctx context.Context, campaign int, party, person int64, kind, act string, by Actor, reason string, after map[string]any) error {
 	rows, err := tx.tx.Query(ctx, `SELECT person_id FROM party_member WHERE party_id = $1 ORDER BY person_id`, party)
 	members, err := many(rows, err, pgx.RowTo[int64], fmt.Sprintf("party %d", party))
 	if err != nil {
@@ -265,5 +265,5 @@ func (tx *Tx) TellParty(ctx context.Context, campaign int, party, person int64, 
 		return err
 	}
 	after["person"], after["members"] = person, len(members)
-	return tx.Audit(ctx, AuditRow{Campaign: campaign, Actor: by, Act: act, Subject: fmt.Sprintf("party:%d", party), After: after})
+	return tx.Audit(ctx, AuditRow{Campaign: campaign, Actor: by, Act: act, Subject: fmt.Sprintf("party:%d", party), Reason: reason, After: after})
 }

@@ -22,12 +22,12 @@ import (
 func newBallotCommand(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:     "ballot",
-		Short:   "Answers by telephone or on paper: enter, show, withdraw",
+		Short:   "Answers by telephone or on paper: enter, show, withdraw, together, apart",
 		Example: "  jebi ballot show P000123",
 		Args:    cobra.NoArgs,
 		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(newBallotEnterCommand(a), newBallotShowCommand(a), newBallotWithdrawCommand(a))
+	c.AddCommand(newBallotApartCommand(a), newBallotEnterCommand(a), newBallotShowCommand(a), newBallotTogetherCommand(a), newBallotWithdrawCommand(a))
 	return c
 }
 

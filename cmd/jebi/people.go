@@ -26,7 +26,7 @@ comes. The personal part of it is deleted once the campaign has ended.`,
 		RunE:    help,
 	}
 	c.AddCommand(
-		newPeopleCorrectCommand(a), newPeopleImportCommand(a), newPeopleLettersCommand(a),
+		newPeopleAskedCommand(a), newPeopleCorrectCommand(a), newPeopleImportCommand(a), newPeopleLettersCommand(a),
 		newPeopleListCommand(a), newPeoplePurgeCommand(a), newPeopleShowCommand(a),
 		newPeopleWeightsCommand(a),
 	)

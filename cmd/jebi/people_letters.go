@@ -33,7 +33,8 @@ func newPeopleLettersCommand(a *app) *cobra.Command {
 		Long: `Write the names, addresses and personal sign-in codes of everyone eligible who has an address and
 has had no letter, as an .xlsx file for a mail merge that only you can read. The codes are stored
 nowhere else: whoever has the file and a birth date can answer for its people, so keep it safe and
-delete it after printing. A file that is lost is made again with --again, which makes the earlier
+delete it after printing. A code works once; the page then gives its owner another for her next
+visit. Who has lost both gets a new letter: --person KEY --again. A file that is lost is made again with --again, which makes the earlier
 codes void. It needs a signed-in operator.`,
 		Example: "  jebi people letters --cohort 1962-66 --out letters.xlsx --apply",
 		Args:    cobra.NoArgs,

@@ -128,7 +128,7 @@ func (a *app) serve(ctx context.Context, o serveOptions) error {
 		work.Go(func() error { return r.Run(ctx) })
 	}
 	if o.notify == "on" {
-		run, err := a.messages(db, c, row, key, o.send)
+		run, err := a.messages(db, c, row, key, o.send, o.site(listener.Addr().String()))
 		if err != nil {
 			listener.Close()
 			return err
@@ -164,19 +164,23 @@ func (a *app) serve(ctx context.Context, o serveOptions) error {
 	return nil
 }
 
+// site is the address of the form that this program serves.
+func (o serveOptions) site(address string) string {
+	if o.cert != "" {
+		return "https://" + address + "/"
+	}
+	return "http://" + address + "/"
+}
+
 // announceServer says where the form is, once it answers.
 func (a *app) announceServer(o serveOptions, address string, row data.CampaignRow) error {
-	scheme := "http"
-	if o.cert != "" {
-		scheme = "https"
-	}
 	s := struct {
 		URL       string `json:"url"`
 		Campaign  string `json:"campaign"`
 		Sample    bool   `json:"sample"`
 		Scheduler bool   `json:"scheduler"`
 		Notify    bool   `json:"notify"`
-	}{scheme + "://" + address + "/", row.Key, row.Sample, o.scheduler == "on", o.notify == "on"}
+	}{o.site(address), row.Key, row.Sample, o.scheduler == "on", o.notify == "on"}
 	return a.show(s, func(w io.Writer) error {
 		_, err := fmt.Fprintf(w, "The form of %s is at %s and the public board at %sboard. Stop it with Ctrl-C.\n", s.Campaign, s.URL, s.URL)
 		return err
@@ -327,11 +331,15 @@ func (p *publicFolder) remove() {
 	}
 }
 
-var printedCode = regexp.MustCompile(`\b[0-9]{8}\b`)
+var (
+	printedCode = regexp.MustCompile(`\b[0-9]{8}\b`)
+	printedLink = regexp.MustCompile(`https?://\S+/link/[A-Za-z0-9_-]{43}`)
+)
 
 // messages gives what sends messages until its context ends. Those of a sample
-// stay on this machine, unless they are to be sent.
-func (a *app) messages(db *data.DB, c *cohort.Campaign, row data.CampaignRow, key []byte, send bool) (func(context.Context) error, error) {
+// stay on this machine, unless they are to be sent, and their links lead to
+// the form that this program serves.
+func (a *app) messages(db *data.DB, c *cohort.Campaign, row data.CampaignRow, key []byte, send bool, site string) (func(context.Context) error, error) {
 	close := func() {}
 	if c.Sample && !send {
 		dir := filepath.Join(a.varDir(), "sample")
@@ -342,12 +350,16 @@ func (a *app) messages(db *data.DB, c *cohort.Campaign, row data.CampaignRow, ke
 			if code := printedCode.FindString(m.Text); code != "" {
 				a.progress("SAMPLE: the code that was sent to %s: %s", m.To, code)
 			}
+			if link := printedLink.FindString(m.Text); link != "" {
+				a.progress("SAMPLE: the link that was sent to %s: %s", m.To, link)
+			}
 		})
 		if err != nil {
 			return nil, err
 		}
 		close = r.Close
 		local := *c
+		local.Contact.URL = site
 		local.Senders.Email.Host, local.Senders.Email.TLS, local.Senders.Email.User = r.Mail, "none", ""
 		local.Senders.SMS.URL, local.Senders.SMS.TokenEnv = r.SMS, ""
 		c = &local

@@ -38,7 +38,7 @@ func (s *Service) StartParty(ctx context.Context, r Request, codes Codes) error 
 		if err != nil {
 			return nil, fmt.Errorf("random key: %w", err)
 		}
-		id, err := tx.StartParty(ctx, w.Campaign, w.ID, "p-"+hex.EncodeToString(b[:]), r.Person, actor(r))
+		id, err := tx.StartParty(ctx, w.Campaign, w.ID, "p-"+hex.EncodeToString(b[:]), r.Person, actor(r), r.Reason)
 		if err != nil {
 			return nil, err
 		}
@@ -124,7 +124,7 @@ func (s *Service) together(ctx context.Context, tx *data.Tx, w data.WindowRow, p
 			return err
 		}
 	}
-	if err := tx.TellParty(ctx, w.Campaign, party, r.Person, "party_joined", "party.join", actor(r), map[string]any{"session": r.Session}); err != nil {
+	if err := tx.TellParty(ctx, w.Campaign, party, r.Person, "party_joined", "party.join", actor(r), r.Reason, map[string]any{"session": r.Session}); err != nil {
 		return err
 	}
 	return tx.HoldParty(ctx, w.Campaign, party, people, revisions)
@@ -211,7 +211,7 @@ func (s *Service) LeaveParty(ctx context.Context, r Request) error {
 				return nil, err
 			}
 		}
-		if err := tx.TellParty(ctx, w.Campaign, party, r.Person, "party_left", "party.leave", actor(r), map[string]any{"session": r.Session}); err != nil {
+		if err := tx.TellParty(ctx, w.Campaign, party, r.Person, "party_left", "party.leave", actor(r), r.Reason, map[string]any{"session": r.Session}); err != nil {
 			return nil, err
 		}
 		return nil, tx.HoldParty(ctx, w.Campaign, party, []int64{r.Person}, revisions)
