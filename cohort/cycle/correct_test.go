@@ -25,10 +25,11 @@ func (w *town) correct(reason string) (e CorrectionEntry, err error) {
 
 // wronglyDrawn brings a town to a draw by the plain serial order, though
 // flexible seating was announced: a program that gave places by a wrong rule.
-func wronglyDrawn(t *testing.T, people int) *town {
+func wronglyDrawn(t *testing.T, people, seats, reserve int) *town {
 	t.Helper()
-	w := newTown(t, people, 1)
+	w := newTown(t, people, seats)
 	w.recast(func(file string) string {
+		file = strings.Replace(file, "reserve = 0\n", fmt.Sprintf("reserve = %d\n", reserve), 1)
 		return strings.Replace(file, "seating = \"serial\"\n", "seating = \"flexible\"\n", 1)
 	})
 	w.announce()
@@ -104,7 +105,7 @@ func TestCorrectRefuses(t *testing.T) {
 // TestCorrectBeforePublication: nobody was told yet, so the corrected places
 // take effect.
 func TestCorrectBeforePublication(t *testing.T) {
-	w := wronglyDrawn(t, 20)
+	w := wronglyDrawn(t, 20, 1, 0)
 	was := w.outcomes(0)
 	e, err := w.correct("places were given by the wrong rule")
 	w.must(err)
@@ -184,7 +185,16 @@ func (w *town) bothPublic() {
 
 // TestCorrectAfterPublication: nobody loses what she was told of; who should have had a place gets one, or the next.
 func TestCorrectAfterPublication(t *testing.T) {
-	w := wronglyDrawn(t, 20)
+	for name, x := range map[string]struct{ people, seats, reserve int }{
+		"nothing in reserve": {20, 1, 0},
+		"a reserve":          {40, 2, 9},
+	} {
+		t.Run(name, func(t *testing.T) { correctPublished(t, wronglyDrawn(t, x.people, x.seats, x.reserve), x.reserve > 0) })
+	}
+}
+
+func correctPublished(t *testing.T, w *town, reserve bool) {
+	t.Helper()
 	w.at("2021-07-17 14:00")
 	w.tick()
 	w.is(cohort.Published)
@@ -199,6 +209,9 @@ func TestCorrectAfterPublication(t *testing.T) {
 	w.must(err)
 	if e.Tickets == 0 || e.Seated+e.First == 0 {
 		t.Errorf("%+v: the test wants somebody who should have had a place", e)
+	}
+	if reserve != (e.Seated > 0) {
+		t.Errorf("%d are seated at once", e.Seated)
 	}
 	now := w.places()
 	for person := range kept {

@@ -258,7 +258,7 @@ func (d *computed) readBallots(ctx context.Context, tx *data.Tx, o *cohort.Cohor
 		}
 		choices, err := d.open(in, at, b)
 		if err != nil {
-			return unsound("draw %s: the ballot of leaf %d %v", d.draw.DrawID, at, err)
+			return unsound("draw %s: the ballot of leaf %d %w", d.draw.DrawID, at, err)
 		}
 		opened[at] = true
 		read++

@@ -329,8 +329,8 @@ func TestTamperedDrawIsNamed(t *testing.T) {
 		"a leaf is dropped":   {`DELETE FROM jebi.draw_leaf WHERE position = 20`, "are not those that were frozen"},
 		"a leaf is changed":   {`UPDATE jebi.draw_leaf SET weight = 2 WHERE position = 3`, "are not those that were frozen"},
 		"seats are added":     {`UPDATE jebi.slot SET drawn_seats = 7, seats = 7 WHERE position = 0`, "supply.json has"},
-		"the dice are turned": {`UPDATE jebi.draw_source SET value = '999999x' WHERE type = 3`, "digits were announced"},
-		"a trustee's value":   {`UPDATE jebi.draw_source SET value = sha256(value) WHERE position = 0`, "announced was"},
+		"the dice are turned": {`UPDATE jebi.draw_source SET value = '999999x' WHERE type = 3`, "the board has dice 471123"},
+		"a trustee's value":   {`UPDATE jebi.draw_source SET value = sha256(value) WHERE position = 0`, "the board has opened"},
 		"the key is swapped":  {`UPDATE jebi.draw_secret SET k = sha256(k)`, "k_commit"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -17,11 +17,20 @@ import (
 // Unsound says that what the database holds of a draw is not what was frozen,
 // recorded or put on the board: the draw does not go on. It names the first
 // thing that differs.
-type Unsound struct{ Text string }
+type Unsound struct {
+	Text string
+	err  error
+}
 
 func (e *Unsound) Error() string { return e.Text }
 
-func unsound(format string, args ...any) error { return &Unsound{fmt.Sprintf(format, args...)} }
+// Unwrap is what the text was made of.
+func (e *Unsound) Unwrap() error { return e.err }
+
+func unsound(format string, args ...any) error {
+	err := fmt.Errorf(format, args...)
+	return &Unsound{err.Error(), err}
+}
 
 // entriesOf are a cohort's entries on the board, by their kind.
 func entriesOf(ctx context.Context, tx *data.Tx, row data.CohortRow) (map[string][]data.BoardEntry, error) {

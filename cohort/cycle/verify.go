@@ -27,11 +27,11 @@ func (r *Runner) verifyOwn(d *computed, c *cohort.Campaign, o *cohort.Cohort) er
 	report := lottery.Verify(memory(d.bundle.Files()), opts)
 	for _, p := range report.Parts {
 		if p.State == lottery.Fails {
-			return unsound("draw %s: %v: %s: %s", d.draw.DrawID, errOwnBundle, p.Name, p.Detail)
+			return unsound("draw %s: %w: %s: %s", d.draw.DrawID, errOwnBundle, p.Name, p.Detail)
 		}
 	}
 	if err := d.layout.Check(d.places, seating(o.Seating)); err != nil {
-		return unsound("draw %s: %v: %v", d.draw.DrawID, errOwnBundle, err)
+		return unsound("draw %s: %w: %w", d.draw.DrawID, errOwnBundle, err)
 	}
 	return nil
 }

@@ -4,7 +4,8 @@
 -- Seats of the reserve: the draw did not have them and no batch offers them. They are given to ballots that were left
 -- out, or released.
 ALTER TABLE slot ADD COLUMN kept_seats int NOT NULL DEFAULT 0 CHECK (kept_seats >= 0);
-ALTER TABLE slot ADD CONSTRAINT slot_keeps_reserve CHECK (used + held + kept_seats <= seats);
+ALTER TABLE slot DROP CONSTRAINT slot_within_seats;
+ALTER TABLE slot ADD CONSTRAINT slot_within_seats CHECK (used + held + kept_seats <= seats);
 
 -- +goose StatementBegin
 -- A slot that loses seats loses free ones first, those of the reserve among them.
