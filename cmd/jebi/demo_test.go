@@ -118,6 +118,7 @@ func TestDemoRunsAWholeLottery(t *testing.T) {
 			}
 		}
 	})
+	t.Run("pages explain", func(t *testing.T) { pagesExplain(t, url, filepath.Join(root, "bundle")) })
 	t.Run("files", func(t *testing.T) {
 		if d := cmp.Diff([]string{"1962-66", "1969-71"}, list(t, filepath.Join(root, "bundle"))); d != "" {
 			t.Errorf("bundle (-want +got):\n%s", d)
