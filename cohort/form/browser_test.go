@@ -230,6 +230,29 @@ func TestKeyboardOnly(t *testing.T) {
 	press(" ")
 	tab("act|save")
 	enter("/ballot")
+	// A second wish with one button, and up with it: the focus stays with the wish that was moved.
+	after := func(sign string) {
+		t.Helper()
+		s.run(chromedp.KeyEvent(kb.Enter))
+		for range 500 {
+			ok, err := chromedp.Run(s.ctx, chromedp.Evaluate[bool](`document.readyState === "complete" && (`+sign+`)`))
+			if err == nil && ok {
+				return
+			}
+			s.run(chromedp.Sleep(20 * time.Millisecond))
+		}
+		t.Fatalf("Enter does not lead to %s", sign)
+	}
+	tab("act|anything")
+	after(`document.getElementById("choice-2") !== null`)
+	tab("act|up:2")
+	after(`location.search.includes("moved=1")`)
+	if what := at(); !strings.HasPrefix(what, "act|down:1") {
+		t.Errorf("after moving, the focus is on %q", what)
+	}
+	if said := eval[string](s, `document.querySelector("[role=status]").textContent`); !strings.Contains(said, "1순위") {
+		t.Errorf("what was done is told as %q", said)
+	}
 	tab("확인하고 제출하기")
 	enter("/review")
 	tab("제출하기")
