@@ -96,7 +96,10 @@ func (f *Form) resultPage(v *visit) (resultPage, data.ResultRow, error) {
 	}
 	switch {
 	case p.State == "waiting":
-		p.Ahead = p.T("form.result.ahead", "n", p.Number(r.Ahead))
+		p.Ahead = p.T("form.result.next")
+		if r.Ahead > 0 {
+			p.Ahead = p.T("form.result.ahead", "n", p.Number(r.Ahead))
+		}
 	case p.Place == nil:
 	case p.State == "assigned", p.State == "confirmed":
 		p.Calendar = "add"
