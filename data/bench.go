@@ -222,7 +222,7 @@ func (b *BenchCopies) Settle(ctx context.Context) error {
 	if _, err := b.c.Exec(ctx, `VACUUM (ANALYZE)`); err != nil {
 		return fmt.Errorf("bench: %w", err)
 	}
-	if _, err := b.c.Exec(ctx, `RESET ROLE; CHECKPOINT`); err != nil && !hasCode(err, "42501") {
+	if _, err := b.c.Exec(ctx, `SET ROLE NONE; CHECKPOINT`); err != nil && !hasCode(err, "42501") {
 		return fmt.Errorf("bench: %w", err)
 	}
 	_, err := b.c.Exec(ctx, `SET ROLE `+ownerRole)

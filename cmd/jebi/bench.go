@@ -23,7 +23,7 @@ func newBenchCommand(a *app) *cobra.Command {
 		Args:    cobra.NoArgs,
 		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(newBenchDrawCommand(a))
+	c.AddCommand(newBenchDrawCommand(a), newBenchIntakeCommand(a))
 	return c
 }
 

@@ -1,0 +1,251 @@
+package rehearse
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"jebi/cohort"
+	"jebi/cohort/intake"
+	"jebi/data"
+	"jebi/lottery"
+)
+
+// The modes of saving that are compared, in one repeat after another each time
+// beginning with another.
+const (
+	modeUpsert   = "pgbench"
+	modeSigned   = "save"
+	modeUnsigned = "save without signature"
+)
+
+// limits measures how fast ballots are saved, without HTTP beside pgbench's
+// upsert, and over HTTP.
+func (b *intakeBench) limits(ctx context.Context) (err error) {
+	people := benchPeople
+	if !b.Quick {
+		people = 60_000 // so that in a minute of 1,000 saves a second each is another person's
+	}
+	start := b.Clock()
+	t, err := b.newBenchTown(ctx, people, townSeats)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, t.close()) }()
+	copies, err := data.OpenBenchCopies(ctx, t.url)
+	if err != nil {
+		return err
+	}
+	defer copies.Close(ctx)
+	kept, err := newRecord(b.Dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, kept.close()) }()
+	b.say("%d people, %d slots in %.1f s", people, townSlots, b.Clock().Sub(start).Seconds())
+
+	s := &saving{intakeBench: b, town: t, copies: copies, kept: kept, want: newDemand(b.Seed, zipf)}
+	if err := s.warmUp(ctx); err != nil {
+		return err
+	}
+	if err := errors.Join(s.compare(ctx), s.http(ctx)); err != nil {
+		return err
+	}
+	lost, acknowledged, err := kept.lost(ctx, t.db, t.cohort.ID, s.asked)
+	b.report.Lost += lost
+	b.report.Saved += acknowledged
+	return err
+}
+
+// zipf is the exponent of the slots' popularity.
+const zipf = 1.1
+
+// saving is the part of the bench that saves as fast as it can.
+type saving struct {
+	*intakeBench
+	town   *benchTown
+	copies *data.BenchCopies
+	kept   *record
+	want   *demand
+	web    *benchSite
+	round  int // every round of ballots asks for something else
+}
+
+// service is the product's, with a pool of its own.
+func (s *saving) service(db *data.DB, signed bool) *intake.Service {
+	c := intake.Config{DB: db, Random: s.Random}
+	if signed {
+		c.Operator = &s.town.operator
+	}
+	return intake.New(c)
+}
+
+// choices of a person in a round.
+func (s *saving) choices(i, round int) []cohort.Choice {
+	return s.town.choices(s.want.wishes(i + round*s.town.people))
+}
+
+// asked is choices by the person's id.
+func (s *saving) asked(person int64, round int) []cohort.Choice {
+	return s.choices(int(person-1), round)
+}
+
+// save is one save of one person, noted once it is acknowledged.
+func (s *saving) save(ctx context.Context, service *intake.Service, i int, signed bool) error {
+	r, err := service.Save(ctx, intake.Request{
+		Campaign: s.town.campaign, Person: int64(i + 1), Cohort: s.town.cohort.ID, Choices: s.choices(i, s.round), Channel: data.ChannelWeb, Session: int64(i + 1),
+	})
+	if err != nil {
+		return err
+	}
+	if signed != (r.Signed != nil) {
+		return fmt.Errorf("a receipt is signed: %v, and should be: %v", r.Signed != nil, signed)
+	}
+	s.kept.add(int64(i+1), r.Revision, s.round)
+	return nil
+}
+
+// warmUp lets everyone save once, and fills pgbench's table as well.
+func (s *saving) warmUp(ctx context.Context) error {
+	start := s.Clock()
+	service := s.service(s.town.db, true)
+	if err := each(ctx, benchSavers, upTo(s.town.people), func(ctx context.Context, i int) error { return s.save(ctx, service, i, true) }); err != nil {
+		return err
+	}
+	s.say("warm-up: everyone saved once, %.0f a second", float64(s.town.people)/s.Clock().Sub(start).Seconds())
+	if err := s.copies.MakeUpsert(ctx, s.town.people, s.body()); err != nil {
+		return err
+	}
+	if err := s.copies.Settle(ctx); err != nil {
+		return err
+	}
+	_, err := s.upserts(ctx, time.Second)
+	return err
+}
+
+// body is a ballot of the usual size.
+func (s *saving) body() []byte {
+	return cohort.Ballot{Draw: s.town.campaign.DrawID("a"), Person: townKey(0), Choices: s.choices(0, 0)}.Encode()
+}
+
+// compare runs the modes in turn.
+func (s *saving) compare(ctx context.Context) error {
+	run := s.lasts(10*time.Second, 4*time.Second)
+	figures := runs{}
+	modes := []string{modeUpsert, modeSigned, modeUnsigned}
+	for repeat := range s.repeats {
+		rate := map[string]float64{}
+		for i := range modes {
+			mode := modes[(i+repeat)%len(modes)]
+			if err := s.copies.Checkpoint(ctx); err != nil {
+				return err
+			}
+			var p99 float64
+			var err error
+			switch mode {
+			case modeUpsert:
+				rate[mode], err = s.upserts(ctx, run)
+			default:
+				rate[mode], p99, err = s.saves(ctx, run, mode == modeSigned)
+			}
+			if err != nil {
+				return fmt.Errorf("%s: %w", mode, err)
+			}
+			if mode == modeSigned {
+				figures.add("p99_ms", p99)
+			}
+			s.say("repeat %d: %-22s %8.0f a second", repeat+1, mode, rate[mode])
+		}
+		figures.add("pgbench_per_second", rate[modeUpsert])
+		figures.add("per_second", rate[modeSigned])
+		figures.add("per_second_without_signature", rate[modeUnsigned])
+		figures.add("ratio_to_pgbench", rate[modeSigned]/rate[modeUpsert])
+		figures.add("ratio_without_signature", rate[modeUnsigned]/rate[modeUpsert])
+	}
+	s.report.Save = figures.sheet(map[string]any{"savers": benchSavers})
+	return nil
+}
+
+// saves lets 64 callers save ballots of people picked at random, one after the
+// other, and answers how many a second and the 99th hundredth of their
+// milliseconds.
+func (s *saving) saves(ctx context.Context, run time.Duration, signed bool) (perSecond, p99 float64, err error) {
+	s.round++
+	service := s.service(s.town.db, signed)
+	start := s.Clock()
+	end := start.Add(run)
+	var mu sync.Mutex
+	var took []float64
+	err = each(ctx, benchSavers, upTo(benchSavers), func(ctx context.Context, n int) error {
+		pick := rand.New(rand.NewPCG(s.Seed, uint64(s.round*benchSavers+n)))
+		var own []float64
+		for at := s.Clock(); at.Before(end); {
+			if err := s.save(ctx, service, pick.IntN(s.town.people), signed); err != nil {
+				return err
+			}
+			now := s.Clock()
+			own = append(own, milliseconds(now.Sub(at)))
+			at = now
+		}
+		mu.Lock()
+		took = append(took, own...)
+		mu.Unlock()
+		return nil
+	})
+	if err != nil {
+		return 0, 0, err
+	}
+	return float64(len(took)) / s.Clock().Sub(start).Seconds(), percentile(took, 0.99), nil
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+// percentile sorts the values; of none it is 0.
+func percentile(values []float64, share float64) float64 {
+	if len(values) == 0 {
+		return 0
+	}
+	slices.Sort(values)
+	return values[min(int(share*float64(len(values))), len(values)-1)]
+}
+
+var pgbenchRate = regexp.MustCompile(`(?m)^tps = ([0-9.]+) `)
+
+// upserts runs pgbench's single-row upsert and answers how many a second.
+func (s *saving) upserts(ctx context.Context, run time.Duration) (float64, error) {
+	script := filepath.Join(s.Dir, "upsert.sql")
+	if err := os.WriteFile(script, []byte(data.BenchUpsert), 0o644); err != nil {
+		return 0, err
+	}
+	env, err := data.BenchEnvironment(s.town.url)
+	if err != nil {
+		return 0, err
+	}
+	salt := [32]byte{1}
+	commit := lottery.BallotCommit(salt, s.body())
+	cmd := exec.CommandContext(ctx, s.Pgbench, "-n", "-M", "prepared", "-c", strconv.Itoa(benchSavers), "-j", "2", "-T", strconv.Itoa(int(run.Seconds())), "-f", script,
+		"-D", "people="+strconv.Itoa(s.town.people), "-D", "body="+string(s.body()), "-D", `salt=\x`+hex.EncodeToString(salt[:]), "-D", `commit=\x`+hex.EncodeToString(commit[:]))
+	cmd.Env = append(env, "PATH=/usr/local/bin:/usr/bin:/bin", "LC_ALL=C.UTF-8")
+	var errs strings.Builder
+	cmd.Stderr = &errs
+	out, err := cmd.Output()
+	if err != nil {
+		return 0, fmt.Errorf("pgbench: %w: %s", err, errs.String())
+	}
+	m := pgbenchRate.FindSubmatch(out)
+	if m == nil {
+		return 0, fmt.Errorf("pgbench says %q", out)
+	}
+	return strconv.ParseFloat(string(m[1]), 64)
+}
