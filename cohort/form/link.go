@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"unicode"
+	"unicode/utf8"
 
 	"jebi/cohort"
 	"jebi/data"
@@ -115,11 +116,12 @@ func (f *Form) addressHash(v *visit) [32]byte {
 
 // initial is as much of a name as another may see: its first sign.
 func initial(name string) string {
-	for _, r := range name {
-		if unicode.Is(unicode.Hangul, r) || unicode.Is(unicode.Han, r) {
-			return string(r) + "○○"
-		}
-		return string(unicode.ToUpper(r)) + "…"
+	r, _ := utf8.DecodeRuneInString(name)
+	switch {
+	case name == "":
+		return "…"
+	case unicode.Is(unicode.Hangul, r), unicode.Is(unicode.Han, r):
+		return string(r) + "○○"
 	}
-	return "…"
+	return string(unicode.ToUpper(r)) + "…"
 }
