@@ -52,7 +52,7 @@ func (w *town) screen(t *testing.T, width int64) *screen {
 	s := &screen{t, ctx, w.server.URL, width}
 	s.scripts(false)
 	s.run(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
-		_, err := cdp.Call(ctx, t, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: width, Height: 800, DeviceScaleFactor: 2, Mobile: width < 600})
+		_, err := cdp.Call(ctx, t, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: width, Height: 800, DeviceScaleFactor: sharp(), Mobile: width < 600})
 		return err
 	}))
 	return s
