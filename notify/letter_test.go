@@ -208,6 +208,9 @@ func TestEveryKindThatIsToldHasATextAndAVariant(t *testing.T) {
 			if kind == "answer_reminder" {
 				o.Revision = 0
 			}
+			if change := map[string]string{"correction": "kept", "left_out": "seated"}[kind]; change != "" {
+				o.Params["change"] = change
+			}
 			l, err := w.letter(o, now)
 			if err != nil || l.Subject == "" || strings.Contains(l.Body+l.Subject, "messages.") {
 				t.Errorf("%s in %s: %v, %q", kind, lang, err, l.Subject)
