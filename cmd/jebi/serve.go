@@ -109,6 +109,7 @@ func (a *app) serve(ctx context.Context, o serveOptions) error {
 	f, err := form.New(ctx, form.Config{
 		DB: db, Intake: intake.New(intake.Config{DB: db, Random: rand.Reader, Operator: operator}), Words: words.New(), Key: key, Random: rand.Reader, Log: log,
 		Campaign: current.get, Files: public.open, Explain: explainer(db), Proof: prover(db, operator), Now: time.Now, TLS: o.cert != "" || o.tlsProxy, Proxied: o.tlsProxy,
+		Lines: a.lines(),
 	})
 	if err != nil {
 		return err
@@ -170,6 +171,24 @@ func (o serveOptions) site(address string) string {
 		return "https://" + address + "/"
 	}
 	return "http://" + address + "/"
+}
+
+// The connections that the form holds at most, and the files that everything
+// else may need at once.
+const (
+	mostLines  = 10_000
+	otherFiles = 1024
+)
+
+// lines is how many connections the form may hold, by what the system allows.
+func (a *app) lines() int {
+	n := mostFiles()
+	if n == 0 || n >= mostLines+otherFiles {
+		return mostLines
+	}
+	lines := max(int(n)-otherFiles, int(n)/2)
+	a.progress("this system lets the program open %d files: it holds %d connections at most (more: LimitNOFILE= of the service, or ulimit -n %d)", n, lines, mostLines+otherFiles)
+	return lines
 }
 
 // announceServer says where the form is, once it answers.

@@ -27,8 +27,9 @@ type failurePage struct {
 	frame
 	Heading string
 	Lines   []string
-	Next    string // where a button leads, or ""
-	NextTo  string // its text
+	Next    string  // where a button leads, or ""
+	NextTo  string  // its text
+	Fields  []field // that the button sends there, where it sends something
 }
 
 // fail turns an error into an answer: the only place that chooses a status.
@@ -87,21 +88,8 @@ func (f *Form) failPage(v *visit, status int, what string, args map[string]any, 
 	f.show(v, status, "failure.html", p)
 }
 
-// busy says that nothing is lost. No queue, no number: try again soon.
-func (f *Form) busy(v *visit) {
-	v.w.Header().Set("Retry-After", "20")
-	p := failurePage{frame: f.frame(v, "form.fail.busy.title")}
-	p.Heading = f.Words.Text(v.lang, "form.fail.busy.title", nil)
-	p.Lines = []string{f.Words.Text(v.lang, "form.fail.busy.text", nil)}
-	if closes := f.closes(v); closes != "" {
-		p.Lines = append(p.Lines, f.Words.Text(v.lang, "form.fail.busy.until", map[string]any{"closes": closes}))
-	}
-	p.Next, p.NextTo = "/review", f.Words.Text(v.lang, "form.again", nil)
-	if v.session == nil {
-		p.Next = "/"
-	}
-	f.show(v, http.StatusServiceUnavailable, "failure.html", p)
-}
+// busy says that nothing is lost, and until when there is time.
+func (f *Form) busy(v *visit) { f.tryAgain(v, f.closes(v)) }
 
 // closes is until when the visitor may answer, or "".
 func (f *Form) closes(v *visit) string {
@@ -113,11 +101,4 @@ func (f *Form) closes(v *visit) string {
 		return ""
 	}
 	return f.Words.When(v.lang, s.Cohort.Closes, v.campaign.Location)
-}
-
-// overloaded answers without asking the database anything.
-func (f *Form) overloaded(w http.ResponseWriter, r *http.Request) {
-	v := &visit{Request: r, w: w}
-	v.lang = f.spoken(v, nil, "")
-	f.busy(v)
 }

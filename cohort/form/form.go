@@ -53,7 +53,8 @@ type Config struct {
 	Proxied    bool           // the last X-Forwarded-For is the asker's address
 	EntryCaps  data.EntryCaps // zero fields: 100 failures an hour for an address, 10 for a person, 3000 in ten minutes for the campaign
 	Caps       data.CodeCaps  // zero fields: 5 an hour and 10 a day for a phone, 600 an hour for an address
-	Concurrent int            // requests under way at once; 0: 256
+	Concurrent int            // requests under way at once at most; 0: 256. With a clock fewer are let in where answers take long
+	Lines      int            // connections open at once; 0: 10,000. The system must allow as many files
 	Idle       time.Duration  // a session ends after so long without a page; 0: 30 minutes
 	CodeLasts  time.Duration  // 0: 10 minutes
 }
@@ -74,15 +75,19 @@ const (
 // Form serves the pages.
 type Form struct {
 	Config
-	pages   pages
-	clinics clinicShelf
-	odds    oddsShelf
-	gzip    squeezers
-	texts   textBudget
-	alarm   codeAlarm
-	movable bool
-	slots   chan struct{} // one for each request under way
-	handler http.Handler
+	pages     pages
+	clinics   clinicShelf
+	odds      oddsShelf
+	gzip      squeezers
+	texts     textBudget
+	alarm     codeAlarm
+	movable   bool
+	gate      *gate // of pages
+	downloads *gate // of the public files, which may take long
+	lines     *lines
+	known     remembered
+	patterns  []string // of all pages, as net/http writes them
+	handler   http.Handler
 }
 
 // New makes the form. It reads once whether the database's clock can be
@@ -112,6 +117,9 @@ func New(ctx context.Context, c Config) (*Form, error) {
 	if c.Concurrent == 0 {
 		c.Concurrent = 256
 	}
+	if c.Lines == 0 {
+		c.Lines = 10_000
+	}
 	if c.Idle == 0 {
 		c.Idle = 30 * time.Minute
 	}
@@ -132,7 +140,7 @@ func New(ctx context.Context, c Config) (*Form, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &Form{Config: c, pages: ps, movable: movable, slots: make(chan struct{}, c.Concurrent)}
+	f := &Form{Config: c, pages: ps, movable: movable, gate: newGate(c.Concurrent), downloads: newGate(mostDownloads), lines: newLines(c.Lines, c.Proxied)}
 	f.handler = f.routes()
 	return f, nil
 }
@@ -149,6 +157,8 @@ func (f *Form) Server() *http.Server {
 		WriteTimeout:      15 * time.Second,
 		IdleTimeout:       60 * time.Second,
 		MaxHeaderBytes:    8 << 10,
+		ConnState:         f.lines.state,
+		ConnContext:       f.lines.context,
 		ErrorLog:          slog.NewLogLogger(quiet{f.Log.Handler()}, slog.LevelDebug),
 	}
 }

@@ -138,7 +138,7 @@ func (p frame) in(t cohort.Text) string {
 
 // frame makes the frame of a page whose title is a text's key.
 func (f *Form) frame(v *visit, title string) frame {
-	p := frame{book: f.Words, campaign: v.campaign, Lang: v.lang, Movable: f.movable, Here: "/", Static: "/static/" + f.pages.version + "/"}
+	p := frame{book: f.Words, campaign: v.campaign, Lang: v.lang, Movable: f.movable && !v.early, Here: "/", Static: "/static/" + f.pages.version + "/"}
 	p.Title = p.T(title)
 	switch {
 	case v.Method == http.MethodGet:
@@ -162,7 +162,7 @@ func (f *Form) frame(v *visit, title string) frame {
 		p.Ends = p.book.Clock(p.Lang, s.ExpiresAt.In(zoneOr(p.zone())))
 		p.EndsIn = max(0, int(s.ExpiresAt.Sub(s.Now)/time.Second))
 	}
-	if f.movable && v.campaign != nil {
+	if p.Movable && v.campaign != nil {
 		if now, err := f.DB.Now(v.Context()); err == nil {
 			p.Now = p.book.FullDate(p.Lang, now.In(zoneOr(p.zone()))) + " " + p.book.Clock(p.Lang, now.In(zoneOr(p.zone())))
 		}

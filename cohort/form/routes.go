@@ -30,6 +30,8 @@ type visit struct {
 	campaign *cohort.Campaign
 	row      data.CampaignRow
 	session  *data.SessionRow // nil: not signed in
+	token    [32]byte         // hash of the session's cookie
+	early    bool             // refused before anything was asked of the database
 }
 
 // handler answers a visit; its error is turned into a page in one place.
@@ -37,8 +39,12 @@ type handler func(*visit) error
 
 func (f *Form) routes() http.Handler {
 	mux := http.NewServeMux()
-	public := func(pattern string, h handler) { mux.Handle(pattern, f.serve(h, false)) }
-	private := func(pattern string, h handler) { mux.Handle(pattern, f.serve(h, true)) }
+	handle := func(pattern string, h handler, private bool) {
+		f.patterns = append(f.patterns, pattern)
+		mux.Handle(pattern, f.serve(h, private))
+	}
+	public := func(pattern string, h handler) { handle(pattern, h, false) }
+	private := func(pattern string, h handler) { handle(pattern, h, true) }
 
 	public("GET /{$}", f.start)
 	public("GET /language", f.language)
@@ -146,14 +152,17 @@ func (f *Form) outer(next http.Handler) http.Handler {
 			next.ServeHTTP(seen, r)
 			return
 		}
-		select {
-		case f.slots <- struct{}{}:
-			defer func() { <-f.slots }()
-		default:
+		bodyRead(seen, r)
+		f.lines.work(r)
+		g := f.gate
+		if isDownload(r.URL.Path) {
+			g = f.downloads
+		}
+		if !g.enter() {
 			f.overloaded(seen, r)
 			return
 		}
-		r.Body = http.MaxBytesReader(seen, r.Body, maxBody)
+		defer f.leaveGate(g)()
 		next.ServeHTTP(seen, r)
 	})
 }
@@ -181,6 +190,7 @@ func (f *Form) admit(v *visit, private bool) error {
 		return err
 	}
 	v.campaign, v.row = c, row
+	f.known.noteCampaign(c, row)
 	v.lang = f.spoken(v, c.Languages, "")
 	if v.Method == http.MethodPost {
 		if err := v.ParseForm(); err != nil {

@@ -105,7 +105,9 @@ func TestOverload(t *testing.T) {
 	w := newTown(t, func(c *Config) { c.Concurrent = 1 })
 	b := w.browser()
 	b.get("/language?to=en&back=/")
-	w.form.slots <- struct{}{} // one request is under way
+	if !w.form.gate.enter() { // one request is under way
+		t.Fatal("the gate is full")
+	}
 	p := b.get("/")
 	if p.status != 503 || p.header.Get("Retry-After") == "" || !strings.Contains(textOf(p.body), "Your answer is not lost. Try again within a minute. There is no queue") {
 		t.Errorf("overload: %d %s", p.status, textOf(p.body))
@@ -113,7 +115,7 @@ func TestOverload(t *testing.T) {
 	if p := b.get("/static/" + w.form.pages.version + "/style.css"); p.status != 200 {
 		t.Errorf("the style sheet at overload: %d", p.status)
 	}
-	<-w.form.slots
+	w.form.gate.leave(time.Time{}, -1)
 	if p := b.get("/"); p.status != 200 {
 		t.Errorf("afterwards: %d", p.status)
 	}

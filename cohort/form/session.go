@@ -65,6 +65,7 @@ func (f *Form) session(v *visit) (data.SessionRow, error) {
 	if !ok {
 		return data.SessionRow{}, data.ErrNotFound
 	}
+	v.token = hash
 	return f.DB.Session(v.Context(), hash, f.Idle)
 }
 

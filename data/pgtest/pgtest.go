@@ -90,6 +90,30 @@ func Values[T any](t testing.TB, url, sql string, args ...any) []T {
 	return values
 }
 
+// Hold runs one statement in a transaction of its own, such as LOCK TABLE, and
+// keeps what it took until release is called, or the test ends.
+func Hold(t testing.TB, url, sql string) (release func()) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		t.Fatalf("pgtest: %v", err)
+	}
+	release = sync.OnceFunc(func() {
+		if err := conn.Close(context.Background()); err != nil { // with the transaction
+			t.Errorf("pgtest: %v", err)
+		}
+	})
+	t.Cleanup(release)
+	for _, s := range []string{"BEGIN", sql} {
+		if _, err := conn.Exec(ctx, s); err != nil {
+			t.Fatalf("pgtest: %s: %v", s, err)
+		}
+	}
+	return release
+}
+
 // with runs f on a connection of its own and fails the test on an error.
 func with(t testing.TB, url string, f func(context.Context, *pgx.Conn) error) {
 	t.Helper()

@@ -1,0 +1,236 @@
+package form
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"jebi/cohort"
+	"jebi/data"
+)
+
+// gate lets so many requests in at once as the machine can answer in good time,
+// and the others not at all: nobody waits at it. Who is under way longer than
+// she should be, while it is full, makes it narrower; who is not, wider.
+type gate struct {
+	mu    sync.Mutex
+	under int // requests under way
+	width int // requests that may be
+	most  int // that width ever is
+
+	since      time.Time // when the following were counted from
+	done, slow int       // requests answered, and those of them that took longer than gateSlow
+	full       bool      // somebody was sent away
+}
+
+// How the gate adapts: while people are sent away, every gateLook, to less than
+// gateSlow for nearly everyone who is let in. It is never so narrow that a
+// database far away would be kept idle.
+const (
+	gateSlow  = 100 * time.Millisecond
+	gateLook  = 100 * time.Millisecond
+	gateLeast = 24
+	gateCount = 20 // answers that a look needs
+)
+
+func newGate(most int) *gate { return &gate{width: min(most, 4*gateLeast), most: most} }
+
+// enter says whether one more may be under way.
+func (g *gate) enter() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.under >= g.width {
+		g.full = true
+		return false
+	}
+	g.under++
+	return true
+}
+
+// leave ends a request that was let in. took is how long it was under way;
+// negative where nobody looked at a clock: then the width stays.
+func (g *gate) leave(now time.Time, took time.Duration) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.under--
+	if took < 0 {
+		return
+	}
+	g.done++
+	if took > gateSlow {
+		g.slow++
+	}
+	if g.done < gateCount || now.Sub(g.since) < gateLook {
+		return
+	}
+	switch {
+	case g.full && g.slow*20 > g.done: // more than one in twenty
+		g.width = max(min(gateLeast, g.most), g.width*7/8)
+	case g.full && g.slow*50 <= g.done:
+		g.width = min(g.most, g.width+1+g.width/16)
+	}
+	g.since, g.done, g.slow, g.full = now, 0, 0, false
+}
+
+// bodyRead reads a form that is posted, up to its bound, before anything is
+// asked of the gate: one who sends it slowly keeps nobody else out. What is
+// wrong with it the handler is told.
+func bodyRead(w http.ResponseWriter, r *http.Request) {
+	if r.Body == nil || r.Body == http.NoBody || r.Method == http.MethodGet || r.Method == http.MethodHead {
+		return
+	}
+	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	r.Body = &readBody{bytes.NewReader(b), err}
+}
+
+// readBody gives what was read, and then why there is no more.
+type readBody struct {
+	b   *bytes.Reader
+	err error
+}
+
+// Read gives the next bytes.
+func (r *readBody) Read(p []byte) (int, error) {
+	n, err := r.b.Read(p)
+	if errors.Is(err, io.EOF) && r.err != nil {
+		err = r.err
+	}
+	return n, err
+}
+
+// Close does nothing: the connection's own body is the server's.
+func (r *readBody) Close() error { return nil }
+
+// field is one field of a form that is kept in a page, to be sent again.
+type field struct{ Name, Value string }
+
+// mostFields bounds what is kept: no form of ours has more.
+const mostFields = 1000
+
+// fieldsOf are a posted form's fields.
+func fieldsOf(v url.Values) []field {
+	var out []field
+	for name, values := range v {
+		for _, value := range values {
+			out = append(out, field{name, value})
+		}
+	}
+	if len(out) > mostFields {
+		return nil
+	}
+	slices.SortStableFunc(out, func(a, b field) int { return bytes.Compare([]byte(a.Name), []byte(b.Name)) })
+	return out
+}
+
+// remembered is what is known without asking anybody: the campaign, and until
+// when those who were here lately may answer.
+type remembered struct {
+	mu       sync.Mutex
+	campaign *cohort.Campaign
+	row      data.CampaignRow
+	cohorts  map[[32]byte]int  // by the hash of a session's cookie
+	closes   map[int]time.Time // of cohorts whose window was open when it was last looked at
+}
+
+// mostRemembered bounds the sessions.
+const mostRemembered = 200_000
+
+func (m *remembered) noteCampaign(c *cohort.Campaign, row data.CampaignRow) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.campaign, m.row = c, row
+}
+
+// note remembers a visitor's window, open or not.
+func (m *remembered) note(token [32]byte, w data.CohortRow, open bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.cohorts == nil || len(m.cohorts) >= mostRemembered {
+		m.cohorts = map[[32]byte]int{}
+	}
+	if m.closes == nil {
+		m.closes = map[int]time.Time{}
+	}
+	m.cohorts[token] = w.ID
+	if open {
+		m.closes[w.ID] = w.Closes
+	} else {
+		delete(m.closes, w.ID)
+	}
+}
+
+// of is what is remembered of a visitor: the campaign, and when her window
+// closes (zero: not known).
+func (m *remembered) of(token [32]byte) (*cohort.Campaign, data.CampaignRow, time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.campaign, m.row, m.closes[m.cohorts[token]]
+}
+
+// overloaded answers without asking the database anything: nothing is lost, what
+// was filled in is in the page, and there is time until her window closes.
+func (f *Form) overloaded(w http.ResponseWriter, r *http.Request) {
+	v := &visit{Request: r, w: w, early: true}
+	token, _ := f.cookieHash(v, sessionCookie)
+	var closes time.Time
+	v.campaign, v.row, closes = f.known.of(token)
+	var offered []string
+	if v.campaign != nil {
+		offered = v.campaign.Languages
+	}
+	v.lang = f.spoken(v, offered, "")
+	until := ""
+	if !closes.IsZero() {
+		until = f.Words.When(v.lang, closes, v.campaign.Location)
+	}
+	f.tryAgain(v, until)
+}
+
+// tryAgain says that nothing is lost. No queue, no number: try again soon, with
+// one button that sends the same once more.
+func (f *Form) tryAgain(v *visit, until string) {
+	v.w.Header().Set("Retry-After", "20")
+	p := failurePage{frame: f.frame(v, "form.fail.busy.title")}
+	p.Heading = f.Words.Text(v.lang, "form.fail.busy.title", nil)
+	p.Lines = []string{f.Words.Text(v.lang, "form.fail.busy.text", nil)}
+	if until != "" {
+		p.Lines = append(p.Lines, f.Words.Text(v.lang, "form.fail.busy.until", map[string]any{"closes": until}))
+	}
+	p.Next, p.NextTo = "/", f.Words.Text(v.lang, "form.again", nil)
+	switch {
+	case v.Method == http.MethodGet:
+		p.Next = local(v.URL.RequestURI())
+	case v.Method == http.MethodPost && v.ParseForm() == nil:
+		p.Next, p.Fields = local(v.URL.Path), fieldsOf(v.PostForm)
+	}
+	f.show(v, http.StatusServiceUnavailable, "failure.html", p)
+}
+
+// mostDownloads bounds the downloads of public files at once: each may take
+// minutes on a slow line, and holds nothing that pages need.
+const mostDownloads = 512
+
+// isDownload says whether a path is that of a public file.
+func isDownload(path string) bool {
+	rest, ok := strings.CutPrefix(path, "/draws/")
+	_, file, _ := strings.Cut(rest, "/")
+	return ok && file != ""
+}
+
+// leaveGate gives what ends a request that g has let in.
+func (f *Form) leaveGate(g *gate) func() {
+	if f.Now == nil {
+		return func() { g.leave(time.Time{}, -1) }
+	}
+	began := f.Now()
+	return func() {
+		now := f.Now()
+		g.leave(now, now.Sub(began))
+	}
+}
