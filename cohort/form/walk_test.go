@@ -166,7 +166,7 @@ func walk(t *testing.T, lang string, see func(stop)) {
 	w.at(w.campaign.Cohorts[0].Closes.Add(time.Hour))
 	at("sign-in-expired", "/sign-in")
 
-	w, b, at, _ = begin()
+	w, b, _, _ = begin()
 	enter(w, b)
 	b.answerIn()
 	w.at(w.campaign.Cohorts[0].Closes.Add(-time.Minute))
