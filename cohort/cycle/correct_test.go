@@ -261,3 +261,30 @@ func (w *town) places() map[int64]int64 {
 	}
 	return out
 }
+
+// TestCorrectionUnderWayWhenPublicationIsDue: the scheduler waits for it, and publishes the corrected result.
+func TestCorrectionUnderWayWhenPublicationIsDue(t *testing.T) {
+	w := wronglyDrawn(t, 20, 1, 0)
+	w.at("2021-07-17 14:00")
+	ticked := make(chan error, 1)
+	w.must(w.tx(func(tx *data.Tx) error {
+		if _, err := w.runner.Correct(w.ctx, tx, w.row.ID, "a", "places were given by the wrong rule", w.both()); err != nil {
+			return err
+		}
+		go func() { ticked <- w.runner.TickCohort(w.ctx, w.campaign.Key, "a") }()
+		for w.count(`SELECT count(*)::int FROM pg_stat_activity, pg_sleep(0.005) WHERE datname = current_database() AND wait_event_type = 'Lock'`) == 0 {
+			if err := w.ctx.Err(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+	w.must(<-ticked)
+	w.is(cohort.Published)
+	var e ResultEntry
+	w.must(json.Unmarshal(pgtest.Value[[]byte](t, w.url, `SELECT body FROM jebi.board WHERE kind = 'result'`), &e))
+	if e.Number != 1 {
+		t.Errorf("result %d was published, the corrected one is 1", e.Number)
+	}
+	w.bothPublic()
+}

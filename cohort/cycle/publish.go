@@ -81,6 +81,13 @@ func (r *Runner) recorded(ctx context.Context, tx *data.Tx, d *computed, b lotte
 
 // publish tells everyone who answered, and opens the bundle to all.
 func (r *Runner) publish(ctx context.Context, tx *data.Tx, s situation) error {
+	row, err := tx.LockCohort(ctx, s.row.ID) // a correction may be under way: what is verified is what is published
+	if err != nil {
+		return err
+	}
+	if row.State != cohort.Drawn {
+		return &data.WrongState{Cohort: row.ID, Want: cohort.Drawn}
+	}
 	entry, claims, err := r.verified(ctx, tx, s)
 	if err != nil {
 		return err
