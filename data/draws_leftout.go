@@ -180,15 +180,28 @@ const claimLife = 2 * ProposalLife
 
 // KeepClaim keeps what a citizen handed in for an act of two, and answers the
 // digest by which ClaimFile finds it.
-func (tx *Tx) KeepClaim(ctx context.Context, campaign int, receipt, ballot []byte) ([32]byte, error) {
+func (tx *Tx) KeepClaim(ctx context.Context, cohortID int, receipt, ballot []byte) ([32]byte, error) {
 	digest := sha256.Sum256(append(append(binary.BigEndian.AppendUint64(nil, uint64(len(receipt))), receipt...), ballot...))
-	if _, err := tx.tx.Exec(ctx, `DELETE FROM left_out_file WHERE kept_at < jebi_now() - $1::interval OR digest = $2`, claimLife, digest[:]); err != nil {
+	if _, err := tx.sweepClaims(ctx); err != nil {
+		return digest, err
+	}
+	if _, err := tx.tx.Exec(ctx, `DELETE FROM left_out_file WHERE digest = $1`, digest[:]); err != nil {
 		return digest, fmt.Errorf("what was handed in: %w", err)
 	}
-	if _, err := tx.tx.Exec(ctx, `INSERT INTO left_out_file (digest, campaign_id, receipt, ballot) VALUES ($1, $2, $3, $4)`, digest[:], campaign, receipt, ballot); err != nil {
+	if _, err := tx.tx.Exec(ctx, `INSERT INTO left_out_file (digest, cohort_id, receipt, ballot) VALUES ($1, $2, $3, $4)`, digest[:], cohortID, receipt, ballot); err != nil {
 		return digest, fmt.Errorf("what was handed in: %w", err)
 	}
 	return digest, nil
+}
+
+// sweepClaims forgets what was handed in for proposals that nobody confirmed,
+// and says how many there were.
+func (tx *Tx) sweepClaims(ctx context.Context) (int, error) {
+	tag, err := tx.tx.Exec(ctx, `DELETE FROM left_out_file WHERE kept_at < jebi_now() - $1::interval`, claimLife)
+	if err != nil {
+		return 0, fmt.Errorf("what was handed in: %w", err)
+	}
+	return int(tag.RowsAffected()), nil
 }
 
 // TakeClaim gives what was handed in and forgets it: it is read by the act

@@ -16,8 +16,8 @@ func (tx *Tx) KeepSeats(ctx context.Context, slots []int64, kept []int) error {
 	return nil
 }
 
-// TakeKept gives one seat of a slot's reserve to a place that is about to be
-// written. The caller has seen that there is one.
+// TakeKept gives seats of a slot's reserve to places that are about to be
+// written. The caller has seen that there are so many.
 func (tx *Tx) TakeKept(ctx context.Context, slot int64, seats int) error {
 	tag, err := tx.tx.Exec(ctx, `
 		UPDATE slot SET kept_seats = kept_seats - $2, released_seats = released_seats + $2 WHERE id = $1 AND kept_seats >= $2`, slot, seats)

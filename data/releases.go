@@ -44,7 +44,7 @@ func (tx *Tx) ReleaseSeats(ctx context.Context, cohortID int) ([]ReleaseRow, err
 // that nobody sits on and nobody is offered, by slot id.
 func (tx *Tx) OfferedSlots(ctx context.Context, cohortID int) (map[int64]int, error) {
 	rows, err := tx.tx.Query(ctx, `
-		SELECT id, LEAST(seats, released_seats) - used - held FROM slot WHERE cohort_id = $1 AND released_at IS NOT NULL`, cohortID)
+		SELECT id, LEAST(seats - kept_seats, released_seats) - used - held FROM slot WHERE cohort_id = $1 AND released_at IS NOT NULL`, cohortID)
 	if err != nil {
 		return nil, fmt.Errorf("free seats of cohort %d: %w", cohortID, err)
 	}

@@ -15,6 +15,7 @@ type Swept struct {
 	Drafts    int `json:"draft"`
 	Tries     int `json:"entry_try"`
 	Officials int `json:"official_session"`
+	Claims    int `json:"left_out_file"`
 }
 
 // Any says whether anything was deleted.
@@ -23,7 +24,7 @@ func (s Swept) Any() bool { return s != Swept{} }
 // Sweep deletes what a campaign needs no more while it goes on: sessions and
 // sign-in requests that ended or ran out, and tries of codes, before a moment, drafts of people
 // whose window has been frozen, and sessions of officials that ran out before
-// it. A session behind a ballot stays until the ballot is frozen: before that
+// it, and what was handed in for proposals that nobody confirmed. A session behind a ballot stays until the ballot is frozen: before that
 // it is looked for.
 func (tx *Tx) Sweep(ctx context.Context, campaign int, before time.Time) (Swept, error) {
 	var s Swept
@@ -53,6 +54,9 @@ func (tx *Tx) Sweep(ctx context.Context, campaign int, before time.Time) (Swept,
 		return s, fmt.Errorf("sweep campaign %d: %w", campaign, err)
 	}
 	s.SignIns = int(tag.RowsAffected())
+	if s.Claims, err = tx.sweepClaims(ctx); err != nil {
+		return s, err
+	}
 	if err := tx.tx.QueryRow(ctx, `SELECT sweep_tries($1, $2)`, campaign, before).Scan(&s.Tries); err != nil {
 		return s, fmt.Errorf("sweep campaign %d: %w", campaign, err)
 	}

@@ -125,7 +125,11 @@ func (d drawAct) keep(ctx context.Context, tx *data.Tx, campaignID int) (any, er
 	if d.receipt == nil {
 		return d, nil
 	}
-	digest, err := tx.KeepClaim(ctx, campaignID, d.receipt, d.ballot)
+	row, err := tx.CohortByKey(ctx, campaignID, d.Cohort)
+	if err != nil {
+		return d, err
+	}
+	digest, err := tx.KeepClaim(ctx, row.ID, d.receipt, d.ballot)
 	d.Claim = digest[:]
 	return d, err
 }

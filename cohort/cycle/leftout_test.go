@@ -392,3 +392,44 @@ func TestLeftOutFirstInLine(t *testing.T) {
 	}
 	w.stats()
 }
+
+// TestReserveStaysWhenAClinicTakesSeats: free seats go first, those of the reserve stay; the waitlist goes on with what
+// is left, and seats that come back are put on the board before they are offered.
+func TestReserveStaysWhenAClinicTakesSeats(t *testing.T) {
+	w := newTown(t, 30, 2)
+	w.withReserve(5)
+	w.frozen()
+	w.randomness()
+	w.at("2021-07-17 14:00")
+	w.tick()
+	w.is(cohort.Published)
+	const kept = ` FROM jebi.slot s JOIN jebi.clinic k ON k.id = s.clinic_id WHERE s.kept_seats = 1 ORDER BY s.id LIMIT 1`
+	slot := pgtest.Value[int64](t, w.url, `SELECT s.id`+kept)
+	c := data.Closing{
+		Clinic: pgtest.Value[string](t, w.url, `SELECT k.key`+kept), Date: pgtest.Value[string](t, w.url, `SELECT s.date::text`+kept),
+		Block: pgtest.Value[string](t, w.url, `SELECT s.block`+kept), Keep: 1,
+	}
+	pgtest.Exec(t, w.url, fmt.Sprintf(`UPDATE jebi.assignment SET state = 'declined', ended_at = jebi.jebi_now() WHERE slot_id = %d`, slot))
+	w.must(w.tx(func(tx *data.Tx) error {
+		_, err := tx.CloseSlots(w.ctx, w.campaign, w.row.ID, c, w.campaign.Rules.OfferLead, "fewer nurses", w.both())
+		return err
+	}))
+	seats := func(want string) {
+		t.Helper()
+		if got := pgtest.Value[string](t, w.url, fmt.Sprintf(`SELECT concat_ws(' ', seats, kept_seats, released_seats, used + held) FROM jebi.slot WHERE id = %d`, slot)); got != want {
+			t.Errorf("seats, kept, released, taken: %s, want %s", got, want)
+		}
+	}
+	seats("1 1 0 0")
+	if b := w.batch(); b.Offers != 0 {
+		t.Errorf("the seat of the reserve was offered: %+v", b)
+	}
+	pgtest.Exec(t, w.url, fmt.Sprintf(`UPDATE jebi.slot SET seats = 2 WHERE id = %d`, slot))
+	if b := w.batch(); b.Offers != 0 || b.Released != 1 {
+		t.Errorf("a seat that came back is released first: %+v", b)
+	}
+	if b := w.batch(); b.Offers != 1 {
+		t.Errorf("and then offered: %+v", b)
+	}
+	seats("2 1 1 1")
+}
