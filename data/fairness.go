@@ -9,17 +9,20 @@ import (
 	"jebi/cohort"
 )
 
-// The people of a draw, each with her values; a person of several groups
+// The people of a draw, each with her values and what the result as it stands, corrected or not, gave her; ballots that
+// were left out are not of the draw; a person of several groups
 // counts for the first, in the order of $3 and then by name. What a purge has
 // deleted is "unknown".
 const fairness = `
-WITH drawn AS (
-  SELECT m.person_id, t.size, t.choice > 0 AS served,
+WITH fixed AS (
+  SELECT DISTINCT ON (rank) rank, choice FROM corrected_ticket WHERE cohort_id = $1 ORDER BY rank, number DESC
+), drawn AS (
+  SELECT m.person_id, t.size, COALESCE(f.choice, t.choice) > 0 AS served,
          t.size = 1 AS single,
          t.size = 1 AND 2 * row_number() OVER (PARTITION BY t.size, t.weight ORDER BY t.rank)
                         <= count(*) OVER (PARTITION BY t.size, t.weight) AS lucky
-    FROM ticket t JOIN ticket_member m ON m.cohort_id = t.cohort_id AND m.rank = t.rank
-   WHERE t.cohort_id = $1
+    FROM ticket t JOIN ticket_member m ON m.cohort_id = t.cohort_id AND m.rank = t.rank LEFT JOIN fixed f ON f.rank = t.rank
+   WHERE t.cohort_id = $1 AND NOT t.late
 ), valued AS (
   SELECT w.served, w.single, w.lucky,
          COALESCE(to_char(d.birth_date, 'YYYY'), 'unknown') AS birth_year,

@@ -40,7 +40,7 @@ SELECT c.key, c.state,
   (SELECT count(*) FROM person p WHERE p.cohort_id = c.id AND p.status = 'eligible'),
   (SELECT count(*) FROM ballot b WHERE b.cohort_id = c.id AND NOT b.withdrawn),
   (SELECT count(*) FROM ticket t WHERE t.cohort_id = c.id AND t.size > 1),
-  (SELECT count(*) FROM ticket t WHERE t.cohort_id = c.id),
+  (SELECT count(*) FROM ticket t WHERE t.cohort_id = c.id AND NOT t.late),
   a.alive, a.confirmed, a.first, a.inside, a.drawn, a.offered, a.ended,
   (SELECT count(*) FROM waiting w JOIN ticket_member m USING (cohort_id, rank) WHERE w.cohort_id = c.id AND w.state = 'waiting'),
   (SELECT count(*) FROM offer o WHERE o.cohort_id = c.id),
@@ -60,7 +60,7 @@ CROSS JOIN LATERAL (
          count(*) FILTER (WHERE x.state = 'confirmed') AS confirmed,
          count(*) FILTER (WHERE alive AND x.choice = 1 AND inside) AS first,
          count(*) FILTER (WHERE alive AND inside) AS inside,
-         count(*) FILTER (WHERE alive AND x.origin = 'draw') AS drawn,
+         count(*) FILTER (WHERE alive AND x.origin IN ('draw', 'correction')) AS drawn,
          count(*) FILTER (WHERE alive AND x.origin = 'offer') AS offered,
          count(*) FILTER (WHERE NOT alive) AS ended
     FROM x

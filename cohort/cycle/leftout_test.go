@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"jebi/cohort"
 	"jebi/cohort/intake"
 	"jebi/data"
@@ -241,6 +243,9 @@ func TestLeftOut(t *testing.T) {
 		order = append(order, lottery.ID(id))
 		tickets = append(tickets, lottery.Ticket(claimed.TicketKey, lottery.ID(id), 1))
 	}
+	fair, err := w.db.Fairness(w.ctx, w.state(), "UTC", nil)
+	w.must(err)
+	drawn := w.stats().Tickets
 	served := map[string]int{}
 	for i, p := range lost {
 		c := claims[p]
@@ -275,11 +280,18 @@ func TestLeftOut(t *testing.T) {
 			t.Errorf("%s is told %s with rank %d, want %s with %d", p, r.State, r.Rank, want, rank)
 		}
 		says(claims[p], "as left out already")
+		_, err = NewProvers(w.db, &operator).Proof(w.ctx, w.campaign, w.people[p])
+		refused(t, err, fmt.Sprintf("left_out, pid %s, rank %d;", e.PID, rank))
 	}
 	if served[servedReserve] == 0 || served[servedWaits] == 0 {
 		t.Errorf("served: %v; the test wants some of each", served)
 	}
-	w.stats()
+	if s := w.stats(); s.Tickets != drawn {
+		t.Errorf("the draw had %d tickets, has %d", drawn, s.Tickets)
+	}
+	if after, err := w.db.Fairness(w.ctx, w.state(), "UTC", nil); err != nil || cmp.Diff(byValue(fair), byValue(after)) != "" {
+		t.Errorf("ballots that were not in the draw count in its fairness: %v\n%s", err, cmp.Diff(byValue(fair), byValue(after)))
+	}
 	if n := w.count(`SELECT count(*)::int FROM jebi.board WHERE kind = 'left_out'`); n != len(lost) {
 		t.Errorf("%d cases on the board", n)
 	}
@@ -432,4 +444,15 @@ func TestReserveStaysWhenAClinicTakesSeats(t *testing.T) {
 		t.Errorf("and then offered: %+v", b)
 	}
 	seats("2 1 1 1")
+}
+
+// byValue are counts that come in any order.
+func byValue(cuts []cohort.FairnessCounts) map[string]cohort.FairnessCount {
+	out := map[string]cohort.FairnessCount{}
+	for _, c := range cuts {
+		for _, n := range c.Counts {
+			out[c.By+" "+n.Value] = n
+		}
+	}
+	return out
 }

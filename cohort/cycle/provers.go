@@ -57,6 +57,9 @@ func (p *Provers) Proof(ctx context.Context, c *cohort.Campaign, person int64) (
 		if o == nil || result.Rank == 0 {
 			return refuse("there is no proof: %s", result.State)
 		}
+		if result.LeftOut {
+			return noLeaf(ctx, tx, result.Cohort, person)
+		}
 		ready, err := p.prepare(ctx, tx, o, result.Cohort)
 		if err != nil {
 			return err
@@ -69,6 +72,26 @@ func (p *Provers) Proof(ctx context.Context, c *cohort.Campaign, person int64) (
 		return err
 	})
 	return out, err
+}
+
+// noLeaf says why there is no proof of a ballot that was left out of a draw,
+// and where its record stands.
+func noLeaf(ctx context.Context, tx *data.Tx, cohortID int, person int64) error {
+	d, err := tx.Draw(ctx, cohortID)
+	if err != nil {
+		return err
+	}
+	list, err := tx.LeftOut(ctx, cohortID)
+	if err != nil {
+		return err
+	}
+	for _, l := range list {
+		if l.Person == person {
+			return refuse("draw %s: this ballot was left out, so no leaf is hers and there is no proof under its root. Its record is on the board since %s: left_out, pid %x, rank %d; the signed receipt of her save (number %d in the log of saves) proves it",
+				d.DrawID, l.At.Format("2006-01-02 15:04 UTC"), l.PID, l.Rank, l.SaveIndex)
+		}
+	}
+	return fmt.Errorf("draw %s: person %d is not among the ballots that were left out", d.DrawID, person)
 }
 
 // prepare gives what is kept of a draw, or computes it.
@@ -124,7 +147,7 @@ func prepareProofs(ctx context.Context, tx *data.Tx, o *cohort.Cohort, cohortID 
 func (r *prepared) proof(ballot data.BallotRow, operator *lottery.Key) (lottery.Proof, error) {
 	leaf := r.leaves.find(ballot.Person)
 	if leaf == 0 {
-		return lottery.Proof{}, fmt.Errorf("draw %s: no leaf of person %d", r.d.draw.DrawID, ballot.Person)
+		return lottery.Proof{}, refuse("draw %s: no leaf is hers: her ballot was not admitted, and there is nothing to prove; excluded.json says why", r.d.draw.DrawID)
 	}
 	p, err := r.prover.Proof(int(leaf), ballot.Salt, ballot.Bytes)
 	if err != nil {
