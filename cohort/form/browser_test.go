@@ -210,7 +210,7 @@ func TestKeyboardOnly(t *testing.T) {
 	press("19620314")
 	tab("phone|")
 	press("01023456701")
-	tab("번호 받기")
+	tab("인증번호 받기")
 	enter("/code")
 	tab("code|")
 	press(w.lastCode())

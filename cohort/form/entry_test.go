@@ -90,7 +90,7 @@ func TestLink(t *testing.T) {
 
 	other := w.korean()
 	other.post("/link", "token", token)
-	other.wants(410, "/link", "이미 쓴 링크입니다", "다른 방법", "우편 번호로 들어가기")
+	other.wants(410, "/link", "이미 쓴 링크입니다", "다른 방법", "접속 번호로 들어가기")
 	other.get("/link/" + token)
 	other.wants(410, "/link", "이미 쓴 링크입니다")
 	for _, bad := range []string{"x", strings.Repeat("A", 43), cohort.LinkToken(w.key, "another message", w.person("P1")), token[:42]} {
@@ -140,7 +140,7 @@ func TestLetter(t *testing.T) {
 	code := w.sendLetter("P6", "letters are for those without a phone")
 	b := w.korean()
 	b.get("/letter")
-	b.wants(200, "/letter", "우편으로 받은 번호", "0, 1, I, L, O는 쓰지 않습니다")
+	b.wants(200, "/letter", "우편 안내문의 접속 번호", "0, 1, I, L, O는 쓰지 않습니다")
 	b.post("/letter", "code", code[:10], "birth", "1964")
 	b.wants(422, "/letter", "글자와 숫자 열두 자입니다", "숫자 여덟 자리로")
 	wrong := b.post("/letter", "code", code, "birth", "19640519")
@@ -157,7 +157,7 @@ func TestLetter(t *testing.T) {
 	b.post("/letter", "code", typed, "birth", "1964. 5. 18.")
 	b.wants(200, "/notice", "강여섯")
 	b.post("/notice", "agree", "yes")
-	b.wants(200, "/window", "강여섯님의 신청", "다음에 들어올 때 쓸 번호")
+	b.wants(200, "/window", "강여섯님의 신청", "다음에 쓸 접속 번호")
 	next := bigCode.FindStringSubmatch(b.last.body)
 	if next == nil || next[1] == code {
 		t.Fatalf("no code for the next visit: %v", next)
@@ -167,7 +167,7 @@ func TestLetter(t *testing.T) {
 
 	again := w.korean()
 	again.post("/letter", "code", code, "birth", "19640518")
-	again.wants(422, "/letter", "이미 쓴 번호이거나 새 우편이 나갔습니다", "전화")
+	again.wants(422, "/letter", "이미 쓴 접속 번호이거나 새 우편이 나갔습니다", "전화")
 	again.post("/letter", "code", code, "birth", "19640519") // without the birth date nobody learns that
 	again.wants(422, "/letter", "서로 맞지 않습니다")
 	again.post("/letter", "code", next[1], "birth", "19640518")
@@ -189,7 +189,7 @@ func TestLetter(t *testing.T) {
 		again.wants(422, "/letter", "서로 맞지 않습니다")
 	}
 	again.post("/letter", "code", code, "birth", "19640517")
-	again.wants(422, "/letter", "다섯 번 틀려 잠긴 번호입니다", "전화")
+	again.wants(422, "/letter", "다섯 번 틀려 잠긴 접속 번호입니다", "전화")
 	// A new letter makes the old code void, and works.
 	code = w.sendLetter("P5", "a new letter for the same person")
 	again.post("/letter", "code", code, "birth", "19640517")
@@ -284,7 +284,7 @@ func TestTheCallCentreFindsOut(t *testing.T) {
 		b.get("/code/number")
 		b.wants(200, "/sign-in")
 		b.post("/sign-in", "name", "김하나", "birth", "19620314", "phone", c.phone, "way", "sms")
-		b.wants(200, "/code", "명단에 없는 분께는 번호가 가지 않습니다")
+		b.wants(200, "/code", "명단에 없는 분께는 인증번호가 가지 않습니다")
 		b.get("/code/number")
 		b.wants(200, "/code/number", "전화하실 때 이 번호를 말씀해 주세요")
 		m := bigCode.FindStringSubmatch(b.last.body)

@@ -307,7 +307,7 @@ func (w *town) signIn(b *browser, name, birth, phone string) {
 	b.get("/sign-in")
 	b.wants(200, "/sign-in", "본인 확인")
 	b.post("/sign-in", "name", name, "birth", birth, "phone", phone, "way", "sms")
-	b.wants(200, "/code", "받은 번호를 적어 주세요")
+	b.wants(200, "/code", "받은 인증번호를 적어 주세요")
 	b.post("/code", "code", w.lastCode())
 	b.wants(200, "/notice", "동의")
 	b.post("/notice", "agree", "yes")

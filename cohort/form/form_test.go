@@ -264,7 +264,7 @@ func TestResult(t *testing.T) {
 	b = w.signedIn()
 	b.wants(200, "/window", "자리를 받으셨습니다")
 	b.get("/result")
-	b.wants(200, "/result", "접종 자리가 정해졌습니다", "2021년 7월 26일(월)", "7월 21일(수) 오후 6시까지 수락", "9장 가운데 3번째", "까닭 보기와 확인하기", "달력에 넣기")
+	b.wants(200, "/result", "접종 자리가 정해졌습니다", "2021년 7월 26일(월)", "7월 21일(수) 오후 6시까지 수락", "9장 가운데 3번째", "이유 보기와 확인하기", "달력에 넣기")
 	b.get("/result/decline")
 	b.wants(200, "/result/decline", "이 자리를 거절할까요?")
 	b.post("/result/accept")
@@ -297,7 +297,7 @@ func TestOffer(t *testing.T) {
 	b.wants(200, "/result", "대기자 명단에 있습니다", "계속 확인하지 않으셔도 됩니다")
 	w.offer()
 	b.get("/result")
-	b.wants(200, "/result", "빈자리를 제안해 드립니다", "당신만을 위해")
+	b.wants(200, "/result", "빈자리를 제안해 드립니다", "다른 분께 드리지 않고")
 	b.get("/result/offer-decline")
 	b.wants(200, "/result/offer-decline", "이 자리를 거절할까요?")
 	if p := b.post("/result/offer-accept", "offer", "999"); !strings.Contains(p.path, "done=late") {

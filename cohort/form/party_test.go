@@ -53,7 +53,7 @@ func TestPeopleAnswerTogether(t *testing.T) {
 	one.get("/party")
 	one.wants(200, "/party", "두 명에서 4명까지", "저장하신 신청은 누가 들어오는 순간 모두의 신청이 됩니다")
 	one.post("/party", "act", "start")
-	one.wants(200, "/party", "다른 분들께 드릴 번호", "아직 아무도 들어오지 않았습니다")
+	one.wants(200, "/party", "다른 분들께 드릴 초대 번호", "아직 아무도 들어오지 않았습니다")
 	codes := one.partyCodes()
 	if len(codes) != 3 {
 		t.Fatalf("codes %v, want three", codes)
@@ -72,7 +72,7 @@ func TestPeopleAnswerTogether(t *testing.T) {
 	two.post("/party/join", "code", "ABCDE", "agree", "yes")
 	two.wants(422, "/party/join", "글자와 숫자 열 자입니다")
 	two.post("/party/join", "code", cohort.FormatPartyCode(cohort.PartyCode([]byte("another key"), []byte("x"))), "agree", "yes")
-	two.wants(422, "/party/join", "이 번호는 없습니다")
+	two.wants(422, "/party/join", "이런 초대 번호는 없습니다")
 	two.post("/party/join", "code", strings.ToLower(codes[0]), "agree", "yes")
 	two.wants(200, "/party", "함께하게 되었습니다", "다른 1명과 함께 신청합니다", "김○○", "모두 같은 신청입니다")
 	if strings.Contains(two.last.body, "김하나") {
@@ -86,7 +86,7 @@ func TestPeopleAnswerTogether(t *testing.T) {
 	}
 	three := w.signedInAs("강여섯", "19640518", "010-2345-6706")
 	three.post("/party/join", "code", codes[0], "agree", "yes")
-	three.wants(422, "/party/join", "이미 쓴 번호입니다")
+	three.wants(422, "/party/join", "이미 쓴 초대 번호입니다")
 	three.post("/party/join", "code", codes[1], "agree", "yes")
 	three.wants(200, "/party", "다른 2명과 함께 신청합니다")
 
@@ -114,7 +114,7 @@ func TestPeopleAnswerTogether(t *testing.T) {
 		t.Errorf("who left: %+v", k)
 	}
 	one.get("/party")
-	one.wants(200, "/party", "다른 1명과 함께 신청합니다", "모두 같은 신청입니다", "빈자리 번호 만들기")
+	one.wants(200, "/party", "다른 1명과 함께 신청합니다", "모두 같은 신청입니다", "빈자리 초대 번호 만들기")
 	one.post("/party", "act", "codes")
 	if got := one.partyCodes(); len(got) != 2 {
 		t.Errorf("codes %v, want two", got)
@@ -176,7 +176,7 @@ func TestWhoCannotJoin(t *testing.T) {
 	wrong := cohort.FormatPartyCode(cohort.PartyCode([]byte("another key"), []byte("x")))
 	for range 10 {
 		two.post("/party/join", "code", wrong, "agree", "yes")
-		two.wants(422, "/party/join", "이 번호는 없습니다")
+		two.wants(422, "/party/join", "이런 초대 번호는 없습니다")
 	}
 	two.post("/party/join", "code", codes[0], "agree", "yes")
 	two.wants(429, "/party/join", "틀린 번호가 너무 많습니다")

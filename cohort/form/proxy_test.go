@@ -191,9 +191,9 @@ func TestProxyForm(t *testing.T) {
 	for range 5 {
 		b.post("/proxy/code", "code", "00000000")
 	}
-	b.wants(422, "/proxy/code", "이 번호는 더 이상 쓸 수 없습니다")
+	b.wants(422, "/proxy/code", "이 인증번호는 더 이상 쓸 수 없습니다")
 	b.post("/proxy/code", "code", w.lastCode())
-	b.wants(422, "/proxy/code", "이 번호는 더 이상 쓸 수 없습니다")
+	b.wants(422, "/proxy/code", "이 인증번호는 더 이상 쓸 수 없습니다")
 	if n := w.count(`SELECT count(*) FROM @session WHERE proxy_id IS NOT NULL`); n != 0 {
 		t.Error("a proxy without a code")
 	}

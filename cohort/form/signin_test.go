@@ -98,16 +98,16 @@ func TestCodes(t *testing.T) {
 		b.wants(422, "/code", fmt.Sprintf("번호가 다릅니다. %d번 더", left))
 	}
 	b.post("/code", "code", wrong)
-	b.wants(422, "/code", "이 번호는 더 이상 쓸 수 없습니다")
+	b.wants(422, "/code", "이 인증번호는 더 이상 쓸 수 없습니다")
 	b.post("/code", "code", right)
-	b.wants(422, "/code", "이 번호는 더 이상 쓸 수 없습니다")
+	b.wants(422, "/code", "이 인증번호는 더 이상 쓸 수 없습니다")
 
 	b = ask()
 	b.post("/code", "code", right) // of another sign-in
 	b.wants(422, "/code", "번호가 다릅니다")
 	w.at(w.campaign.Cohorts[0].Opens.Add(time.Hour + 10*time.Minute + time.Second))
 	b.post("/code", "code", w.lastCode())
-	b.wants(422, "/code", "이 번호는 더 이상 쓸 수 없습니다")
+	b.wants(422, "/code", "이 인증번호는 더 이상 쓸 수 없습니다")
 
 	b = ask()
 	code := w.lastCode()

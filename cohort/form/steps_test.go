@@ -288,10 +288,10 @@ func TestSignedReceipt(t *testing.T) {
 	}
 	b.get("/receipt")
 	b.post("/receipt", "way", "sms")
-	b.wants(200, "/receipt?sent=sms", "접수 번호를 문자로 보냈습니다")
+	b.wants(200, "/receipt?sent=sms", "접수번호를 문자로 보냈습니다")
 	b.post("/receipt", "way", "sms") // once a revision
 	b.post("/receipt", "way", "email")
-	b.wants(200, "/receipt?sent=email", "접수 번호를 이메일로 보냈습니다")
+	b.wants(200, "/receipt?sent=email", "접수번호를 이메일로 보냈습니다")
 	if got := pgtest.Values[string](t, w.url, `SELECT event || ' ' || channel || ' ' || kind FROM jebi.message WHERE kind = 'receipt' ORDER BY id`); !cmp.Equal(got, []string{"receipt/1 sms receipt", "receipt/1 email receipt"}) {
 		t.Errorf("messages %v", got)
 	}
