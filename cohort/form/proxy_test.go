@@ -30,7 +30,7 @@ func TestProxy(t *testing.T) {
 	own.post("/sign-out")
 
 	b := w.asProxy("김하나", "19620314", "010-2345-6701", "박딸", "child", "010-5555-0001")
-	b.wants(200, "/proxy/code", "박딸님 전화로 여덟 자리 번호를 보냈습니다")
+	b.wants(200, "/proxy/code", "박딸님 전화로 여덟 자리 인증번호를 보냈습니다")
 	to := pgtest.Values[string](t, w.url, `SELECT x.phone FROM jebi.message m JOIN jebi.proxy x ON m.recipient = 'proxy:' || x.id WHERE m.kind = 'proxy_code' AND m.person_id IS NULL`)
 	if diff := cmp.Diff([]string{"+821055550001"}, to); diff != "" {
 		t.Errorf("codes to proxies (-want +got):\n%s", diff)
