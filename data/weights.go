@@ -67,3 +67,19 @@ func (tx *Tx) CarryWeights(ctx context.Context, campaign, cohortID int, people [
 	}
 	return n, nil
 }
+
+// DropWeights takes the carried weight from people who were given a place of
+// their draw after it had been reckoned. Each change has its audit row.
+func (tx *Tx) DropWeights(ctx context.Context, campaign, cohortID int, people []int64) error {
+	_, err := tx.tx.Exec(ctx, `
+		WITH changed AS (
+		  UPDATE person p SET weight = 1 FROM person old WHERE p.id = ANY ($3) AND old.id = p.id AND p.weight > 1 RETURNING p.id, old.weight AS before
+		)
+		INSERT INTO audit (campaign_id, actor, act, subject, reason, before, after)
+		SELECT $1, 'system', 'person.weight', 'person:' || id, 'given a place by a correction', jsonb_build_object('weight', before), jsonb_build_object('weight', 1, 'cohort', $2::int)
+		  FROM changed ORDER BY id`, campaign, cohortID, people)
+	if err != nil {
+		return fmt.Errorf("carried weights of cohort %d: %w", cohortID, err)
+	}
+	return nil
+}

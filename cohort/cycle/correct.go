@@ -304,8 +304,11 @@ func (f *fix) giveAndKeep(ctx context.Context, tx *data.Tx, c *cohort.Campaign, 
 			continue
 		}
 		held := 0
-		if len(s.Places) > 0 {
+		if len(s.Places) > 0 { // who gave her own place of a party's back stays without
 			held = s.Places[0].Choice
+			s.People = slices.DeleteFunc(s.People, func(person int64) bool {
+				return !slices.ContainsFunc(s.Places, func(a data.AssignmentRow) bool { return a.Person == person })
+			})
 		}
 		switch {
 		case held > 0 && (t.is.Choice == 0 || t.is.Choice > held):
@@ -324,7 +327,9 @@ func (f *fix) giveAndKeep(ctx context.Context, tx *data.Tx, c *cohort.Campaign, 
 		case ok:
 			e.Seated++
 			told["gained"] = append(told["gained"], s.People...)
-			err = f.give(ctx, tx, seats, row, s, p, now.Before(row.ConfirmBy))
+			if err = f.give(ctx, tx, seats, row, s, p, now.Add(c.Rules.MinAnswer).Before(row.ConfirmBy)); err == nil && row.State == cohort.Settled {
+				err = tx.DropWeights(ctx, row.Campaign, row.ID, s.People)
+			}
 		case held > 0:
 			e.Kept++
 			told["kept"] = append(told["kept"], s.People...)
@@ -367,7 +372,7 @@ func (f *fix) choice(ctx context.Context, tx *data.Tx, seats *seatsFor, row data
 }
 
 // give seats a ticket in a place that was found. Who had accepted another need
-// not accept again.
+// not accept again, nor does who has no time left for it.
 func (f *fix) give(ctx context.Context, tx *data.Tx, seats *seatsFor, row data.CohortRow, s *data.TicketState, p found, mayAccept bool) error {
 	state := "confirmed"
 	var ends []int64

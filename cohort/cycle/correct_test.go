@@ -288,3 +288,47 @@ func TestCorrectionUnderWayWhenPublicationIsDue(t *testing.T) {
 	}
 	w.bothPublic()
 }
+
+// TestCorrectLate: who is given a place when there is no time left to accept it need not, and after the end it takes the
+// weight that she carried.
+func TestCorrectLate(t *testing.T) {
+	for _, x := range []struct {
+		name, at string
+		settled  bool
+	}{
+		{"minutes before confirm_by", "2021-07-21 17:55", false},
+		{"after the end", "2021-07-22 09:00", true},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			w := wronglyDrawn(t, 40, 2, 9)
+			w.at("2021-07-17 14:00")
+			w.tick()
+			w.is(cohort.Published)
+			if x.settled { // nobody ticked between confirm_by and the end: the reserve is still there
+				pgtest.Exec(t, w.url, `UPDATE jebi.assignment SET state = 'confirmed'`)
+				pgtest.Exec(t, w.url, `UPDATE jebi.person p SET weight = 3 FROM jebi.ticket_member m JOIN jebi.waiting n USING (cohort_id, rank) WHERE m.person_id = p.id`)
+			}
+			w.at(x.at)
+			if x.settled {
+				w.must(w.tx(func(tx *data.Tx) error { return tx.SetState(w.ctx, w.cohort.ID, cohort.Published, cohort.Settled) }))
+			}
+			e, err := w.correct("places were given by the wrong rule")
+			w.must(err)
+			if e.Seated == 0 {
+				t.Fatalf("%+v: the test wants somebody who is given a place", e)
+			}
+			if n := w.count(`SELECT count(*)::int FROM jebi.assignment WHERE origin = 'correction' AND state <> 'confirmed'`); n != 0 {
+				t.Errorf("%d of %d places must be accepted in five minutes", n, e.Seated)
+			}
+			if !x.settled {
+				return
+			}
+			if n := w.count(`SELECT count(*)::int FROM jebi.assignment a JOIN jebi.person p ON p.id = a.person_id WHERE a.origin = 'correction' AND a.state = 'confirmed' AND p.weight > 1`); n != 0 {
+				t.Errorf("%d have a place and a carried weight", n)
+			}
+			if n, m := w.count(`SELECT count(*)::int FROM jebi.audit WHERE act = 'person.weight'`), w.count(`SELECT count(*)::int FROM jebi.person WHERE weight = 3`); n == 0 || m == 0 {
+				t.Errorf("%d weights are gone, each on the trail, %d stay", n, m)
+			}
+		})
+	}
+}
