@@ -80,7 +80,7 @@ func TestTwoDosesFromTheFileToTheReminder(t *testing.T) {
 			if err := w.save("p000", cohort.Choice{Target: "clinics", Clinics: []string{"c1"}, Dates: []string{"2021-09-20"}, Parts: []string{"am"}}); err == nil {
 				t.Error("a ballot for second doses alone was taken")
 			}
-			o, err := Trial(w.ctx, w.db, w.campaign, "a", 10, cohort.Ballot{Draw: "town-a", Person: "me", Choices: []cohort.Choice{anything()}}.Encode(), w.rand)
+			o, err := Trial(w.ctx, w.db, w.campaign, "a", 10, &TrialBallot{Ballot: cohort.Ballot{Draw: "town-a", Person: "me", Choices: []cohort.Choice{anything()}}.Encode()}, w.rand)
 			w.must(err)
 			if o.Served < 0.85 || o.Served > 0.86 || o.Clinics["c1"].Seats != 4 { // 12 of 14
 				t.Errorf("odds %+v", o)

@@ -1,32 +1,56 @@
 package cycle
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
+	"slices"
 
 	"jebi/cohort"
 	"jebi/data"
 	"jebi/lottery"
 )
 
+// TrialBallot is one more ballot whose chance is asked for.
+type TrialBallot struct {
+	Ballot []byte
+	Size   int    // people who answer together; 0: 1
+	Weight int    // tickets in the drum; 0: 1
+	Pool   string // that the ticket is of; "": none
+}
+
 // Trial makes trial draws on a cohort's ballots so far, with fresh seeds from
-// random. mine, where it is not nil, is a single's ballot whose chance is
-// asked for.
-func Trial(ctx context.Context, db *data.DB, c *cohort.Campaign, key string, trials int, mine []byte, random io.Reader) (cohort.Odds, error) {
+// random. mine, where it is not nil, is a ballot whose chance is asked for; an
+// error says what of it the campaign does not have.
+func Trial(ctx context.Context, db *data.DB, c *cohort.Campaign, key string, trials int, mine *TrialBallot, random io.Reader) (cohort.Odds, error) {
 	t, err := newTrials(ctx, db, c, key)
 	if err != nil {
 		return cohort.Odds{}, err
+	}
+	var codes []lottery.Code
+	var one TrialBallot
+	pool := 0
+	if mine != nil {
+		one = *mine
+		one.Size, one.Weight = max(1, one.Size), max(1, one.Weight)
+		switch pool = slices.Index(t.names, one.Pool); {
+		case pool < 0:
+			return cohort.Odds{}, refuse("cohort %s has no pool %q; it has %q", key, one.Pool, t.names[1:])
+		case one.Size > min(lottery.MaxParty, c.Rules.MaxParty):
+			return cohort.Odds{}, refuse("%d people answer together; the campaign allows %d", one.Size, min(lottery.MaxParty, c.Rules.MaxParty))
+		case one.Weight > t.maxWeight():
+			return cohort.Odds{}, refuse("a weight of %d; the campaign's greatest is %d", one.Weight, t.maxWeight())
+		}
+		if _, codes, err = newWishes(t.shelf, t.in.Layout).read(one.Ballot); err != nil {
+			return cohort.Odds{}, refuse("the ballot cannot be read: %v", err)
+		}
 	}
 	out, err := t.run(ctx, trials, random)
 	if err != nil || mine == nil {
 		return out, err
 	}
-	_, codes, err := newWishes(t.shelf, t.in.Layout).read(mine)
-	if err != nil {
-		return out, err
-	}
-	chance, err := lottery.ChanceByTrial(t.in, 1, doses(t.cohort), 0, 1, codes...)
+	chance, err := lottery.ChanceByTrial(t.in, uint8(one.Size), doses(t.cohort), uint16(pool), uint16(one.Weight), codes...)
 	if err != nil {
 		return out, err
 	}
@@ -67,14 +91,17 @@ func newTrials(ctx context.Context, db *data.DB, c *cohort.Campaign, key string)
 		if t.slots, err = tx.Slots(ctx, row.ID); err != nil {
 			return err
 		}
+		if row.State != cohort.Draft { // what came after the announcement is a later release
+			t.slots = slices.DeleteFunc(t.slots, func(s data.SlotRow) bool { return s.Position == nil })
+		}
 		if t.shelf, err = newShelf(t.slots); err != nil {
 			return err
 		}
-		t.shelf.foresee(t.cohort)
+		t.foresee(row)
 		if t.in.Layout, err = lottery.NewLayout(t.shelf.slots, t.names); err != nil {
 			return err
 		}
-		return t.shelf.trialBallots(ctx, tx, row, t.names, doses(t.cohort), &t.in)
+		return t.readBallots(ctx, tx, row)
 	})
 }
 
@@ -125,16 +152,33 @@ func (t *trials) run(ctx context.Context, n int, random io.Reader) (cohort.Odds,
 // doses is how many doses a cohort's tickets are for.
 func doses(o *cohort.Cohort) uint8 { return uint8(max(1, o.Doses)) }
 
-// foresee fixes pairs, and the pools' and the parties' seats, as the freeze
-// would.
-func (h *shelf) foresee(o *cohort.Cohort) {
-	if seating(o.Seating) != lottery.Fixed {
-		return
+// maxWeight is the greatest weight of a ticket.
+func (t *trials) maxWeight() int { return max(1, min(t.campaign.Rules.MaxWeight, lottery.MaxWeight)) }
+
+// foresee fixes pairs, the reserve, and the pools' and the parties' seats, as
+// the freeze would.
+func (t *trials) foresee(row data.CohortRow) {
+	h, o := t.shelf, t.cohort
+	fixed := seating(o.Seating) == lottery.Fixed
+	rows := slices.Clone(t.slots)
+	for x := range rows {
+		rows[x].Position = &x // of a draft, whose order is not fixed yet
 	}
-	if doses(o) == 2 {
+	if fixed && doses(o) == 2 {
 		for x, y := range pairsOf(h.slots) {
-			h.slots[x].Pair = y
+			h.slots[x].Pair, rows[x].Pair = y, 0
+			if y != lottery.None {
+				rows[x].Pair = rows[y].ID
+			}
 		}
+	}
+	if !row.State.Since(cohort.Frozen) {
+		for x, kept := range reserveOf(rows, t.campaign.Rules.Reserve) {
+			h.slots[x].Seats -= int32(kept)
+		}
+	}
+	if !fixed {
+		return
 	}
 	percent := []int32{0}
 	for _, p := range o.Pools {
@@ -156,11 +200,11 @@ func (h *shelf) foresee(o *cohort.Cohort) {
 	}
 }
 
-// trialBallots puts the ballots so far into the layout: those of people who
-// are eligible and have not withdrawn, parties as one.
-func (h *shelf) trialBallots(ctx context.Context, tx *data.Tx, row data.CohortRow, names []string, doses uint8, in *lottery.OddsInput) error {
+// readBallots puts the ballots so far into the layout: those of people who are
+// eligible and have not withdrawn, parties as one where the freeze would.
+func (t *trials) readBallots(ctx context.Context, tx *data.Tx, row data.CohortRow) error {
 	pool := map[string]uint16{}
-	for p, name := range names {
+	for p, name := range t.names {
 		pool[name] = uint16(p)
 	}
 	type voter struct {
@@ -169,24 +213,29 @@ func (h *shelf) trialBallots(ctx context.Context, tx *data.Tx, row data.CohortRo
 		pool   uint16
 	}
 	type ticket struct {
-		size   uint8
-		weight uint16
-		pool   uint16
-		seen   bool
+		voter
+		size    int
+		choices []byte
+		split   bool // its members do not ask for the same
+		seen    bool
 	}
 	voters, parties := map[int64]voter{}, map[int64]*ticket{}
-	err := tx.EachClosedBallot(ctx, row.ID, names[1:], func(b *data.ClosedBallot) error {
+	err := tx.EachClosedBallot(ctx, row.ID, t.names[1:], func(b *data.ClosedBallot) error {
 		if b.Withdrawn || b.Status != "eligible" {
 			return nil
 		}
-		v := voter{b.Party, uint16(max(1, min(b.Weight, lottery.MaxWeight))), pool[b.Pool]}
+		v := voter{b.Party, uint16(max(1, min(b.Weight, t.maxWeight()))), pool[b.Pool]}
 		voters[b.Person] = v
 		if v.party == 0 {
 			return nil
 		}
+		choices, err := choicesOf(b.Bytes)
+		if err != nil {
+			return fmt.Errorf("ballot of person %d: %w", b.Person, err)
+		}
 		p := parties[v.party]
 		if p == nil {
-			parties[v.party] = &ticket{1, v.weight, v.pool, false}
+			parties[v.party] = &ticket{voter: v, size: 1, choices: choices}
 			return nil
 		}
 		p.size++
@@ -194,29 +243,30 @@ func (h *shelf) trialBallots(ctx context.Context, tx *data.Tx, row data.CohortRo
 		if p.pool != v.pool {
 			p.pool = 0
 		}
+		p.split = p.split || p.size > lottery.MaxParty || !bytes.Equal(choices, p.choices)
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	wishes := newWishes(h, in.Layout)
+	wishes := newWishes(t.shelf, t.in.Layout)
 	return tx.EachFrozenBallot(ctx, row, func(b *data.FrozenBallot) error {
 		v, ok := voters[b.Person]
 		if !ok {
 			return nil
 		}
 		size := uint8(1)
-		if p := parties[v.party]; p != nil {
-			if p.seen || p.size > lottery.MaxParty {
+		if p := parties[v.party]; p != nil && !p.split {
+			if p.seen {
 				return nil
 			}
-			p.seen, size, v.weight, v.pool = true, p.size, p.weight, p.pool
+			p.seen, size, v = true, uint8(p.size), p.voter
 		}
 		_, codes, err := wishes.read(b.Bytes)
 		if err != nil {
 			return err
 		}
-		in.Weight, in.Group = append(in.Weight, v.weight), append(in.Group, int32(v.pool))
-		return in.Layout.Add(size, doses, v.pool, 0, codes...)
+		t.in.Weight, t.in.Group = append(t.in.Weight, v.weight), append(t.in.Group, int32(v.pool))
+		return t.in.Layout.Add(size, doses(t.cohort), v.pool, 0, codes...)
 	})
 }

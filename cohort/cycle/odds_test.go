@@ -30,7 +30,7 @@ func TestTrialDraws(t *testing.T) {
 		w.must(w.save(key, anything()))
 	}
 	mine := cohort.Ballot{Draw: "town-a", Person: "me", Choices: []cohort.Choice{anything()}}
-	o, err := Trial(w.ctx, w.db, w.campaign, "a", 40, mine.Encode(), w.rand)
+	o, err := Trial(w.ctx, w.db, w.campaign, "a", 40, &TrialBallot{Ballot: mine.Encode()}, w.rand)
 	w.must(err)
 	if o.Tickets != 40 || o.Trials != 40 || !o.Sample || o.Served != 0.6 || o.First != 0.6 {
 		t.Errorf("odds: %+v", o)
@@ -49,6 +49,71 @@ func TestTrialDraws(t *testing.T) {
 	}
 	_, err = Trial(w.ctx, w.db, w.campaign, "z", 1, nil, w.rand)
 	refused(t, err, "no cohort z")
+	chance := func(b TrialBallot) float64 {
+		t.Helper()
+		b.Ballot = mine.Encode()
+		o, err := Trial(w.ctx, w.db, w.campaign, "a", 40, &b, w.rand)
+		w.must(err)
+		return o.Chance[0].Chance
+	}
+	if p := chance(TrialBallot{Pool: "care"}); p < 0.8 {
+		t.Errorf("the 13th of a pool with 12 seats: %v", p)
+	}
+	if p := chance(TrialBallot{Weight: 3}); p < 0.6 {
+		t.Errorf("with three tickets in the drum: %v", p)
+	}
+	if p := chance(TrialBallot{Size: 2}); p != 0 {
+		t.Errorf("two together, where parties have no seats: %v", p)
+	}
+	for says, b := range map[string]TrialBallot{
+		"no pool": {Pool: "x", Ballot: mine.Encode()}, "the campaign allows 4": {Size: 5, Ballot: mine.Encode()},
+		"greatest is 3": {Weight: 4, Ballot: mine.Encode()}, "cannot be read": {Ballot: []byte("{")},
+	} {
+		_, err = Trial(w.ctx, w.db, w.campaign, "a", 1, &b, w.rand)
+		refused(t, err, says)
+	}
+}
+
+// TestTrialDrawsAreAsTheDraw: the reserve is not theirs, weights are at most the campaign's, parties who do not ask for
+// the same are drawn one by one, and seats that came later are a release.
+func TestTrialDrawsAreAsTheDraw(t *testing.T) {
+	w := newTown(t, 40, 2)
+	w.withReserve(6)
+	w.recast(func(file string) string { return strings.Replace(file, "max_weight = 3", "max_weight = 1", 1) })
+	w.announce()
+	w.at("2021-07-14 09:00")
+	w.tick()
+	for _, key := range slices.Sorted(maps.Keys(w.people)) {
+		w.must(w.save(key, anything()))
+	}
+	pgtest.Exec(t, w.url, `UPDATE jebi.person SET weight = 3 WHERE key < 'p010'`)
+	w.must(w.tx(func(tx *data.Tx) error {
+		_, err := tx.MakeParty(w.ctx, w.row.ID, w.cohort.ID, "torn", []int64{w.people["p000"], w.people["p001"]}, data.System, "sample")
+		return err
+	}))
+	w.must(w.save("p000", anything()))
+	pgtest.Exec(t, w.url, `UPDATE jebi.ballot SET bytes = x.b, commit = sha256('slotdraw/v1/ballot'::bytea || '\x00'::bytea || salt || x.b)
+		FROM (SELECT person_id AS id, convert_to(replace(convert_from(bytes, 'UTF8'), '"c1","c2","c3"', '"c1","c2"'), 'UTF8') AS b FROM jebi.ballot WHERE person_id = $1) x WHERE person_id = x.id`, w.people["p001"])
+	tr, err := newTrials(w.ctx, w.db, w.campaign, "a")
+	w.must(err)
+	if len(tr.in.Weight) != 40 || slices.Max(tr.in.Weight) != 1 {
+		t.Errorf("%d tickets with weights %v", len(tr.in.Weight), tr.in.Weight)
+	}
+	o, err := Trial(w.ctx, w.db, w.campaign, "a", 20, nil, w.rand)
+	w.must(err)
+	seats := int64(0)
+	for _, s := range o.Clinics {
+		seats += s.Seats
+	}
+	if seats != 18 || o.Served != 18.0/40 {
+		t.Errorf("%d seats and %v served: 24 seats, 6 of them in reserve", seats, o.Served)
+	}
+	w.at("2021-07-16 18:00")
+	w.tick()
+	w.is(cohort.Frozen)
+	if frozen, err := Trial(w.ctx, w.db, w.campaign, "a", 20, nil, w.rand); err != nil || frozen.Tickets != 40 || frozen.Served != 18.0/40 {
+		t.Errorf("what was frozen: %+v, %v", frozen, err)
+	}
 }
 
 // TestOddsComeOnSchedule: trial draws by the runner at the times of the expression, at most hourly, whoever ticks how
