@@ -107,7 +107,7 @@ func prepare(ctx context.Context, c Config) (*Rehearsal, error) {
 	}
 	r := &Rehearsal{
 		Config: c, words: words.New(), rand: rand.New(rand.NewPCG(c.Seed, 3)), operator: operator,
-		runner: &cycle.Runner{DB: c.DB, Log: c.Log, Operator: operator, Beacon: beacon.Verify},
+		runner: &cycle.Runner{DB: c.DB, Log: c.Log, Operator: operator, Beacon: beacon.Verify, Random: c.Random},
 		intake: intake.New(intake.Config{DB: c.DB, Random: c.Random, Operator: operator}),
 	}
 	r.summary = Summary{Sample: true, Seed: c.Seed}

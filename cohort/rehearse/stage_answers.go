@@ -129,6 +129,11 @@ func (r *Rehearsal) answerAll(ctx context.Context, g *group) (string, error) {
 			return "", err
 		}
 		begin = end
+		if i == len(answerTimes)/2 { // once a window: who comes later is told her chances
+			if err := r.runner.TickOdds(ctx); err != nil {
+				return "", err
+			}
+		}
 	}
 	changed, withdrawn, err := r.changeSome(ctx, g)
 	if err != nil {
