@@ -16,6 +16,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
+	"strings"
 	"sync"
 	"time"
 
@@ -172,18 +174,36 @@ func (q quiet) Enabled(ctx context.Context, _ slog.Level) bool {
 	return q.Handler.Enabled(ctx, slog.LevelDebug)
 }
 
-// address is the network address that a request comes from.
+// address is the network address that a request comes from, as the caps count
+// it.
 func (f *Form) address(r *http.Request) string {
 	if f.Proxied {
 		if all := r.Header.Values("X-Forwarded-For"); len(all) > 0 {
-			return lastOf(all[len(all)-1])
+			return counted(lastOf(all[len(all)-1]))
 		}
 	}
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
 		return r.RemoteAddr
 	}
-	return host
+	return counted(host)
+}
+
+// counted is the part of an address by which one line is told from another:
+// all of IPv4, the first 64 bits of IPv6, of which every line has a whole 64.
+func counted(address string) string {
+	a, err := netip.ParseAddr(strings.Trim(address, "[]"))
+	if err != nil {
+		return address
+	}
+	if a = a.Unmap().WithZone(""); a.Is4() {
+		return a.String()
+	}
+	p, err := a.Prefix(64)
+	if err != nil {
+		return address
+	}
+	return p.String()
 }
 
 // textBudget is how many text messages with codes went out today, as far as
