@@ -2,6 +2,7 @@ package data
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -80,6 +81,9 @@ func (db *DB) Session(ctx context.Context, token [32]byte, idle time.Duration) (
 		err := db.pool.QueryRow(ctx, `
 			UPDATE session SET seen_at = jebi_now(), expires_at = LEAST(jebi_now() + $2::interval, created_at + $3::interval)
 			 WHERE id = $1 AND ended_at IS NULL RETURNING expires_at`, s.ID, idle, maxSession).Scan(&s.ExpiresAt)
+		if errors.Is(err, pgx.ErrNoRows) { // signed out in this moment
+			return s, fmt.Errorf("session %d: %w", s.ID, ErrNotFound)
+		}
 		if err != nil {
 			return s, fmt.Errorf("session %d: %w", s.ID, err)
 		}
