@@ -69,7 +69,7 @@ func TestLink(t *testing.T) {
 		if strings.Contains(p.body, "김하나") {
 			t.Error("the page of a link gives the name away")
 		}
-		if p.header.Get("Referrer-Policy") != "no-referrer" {
+		if p.header.Get("Referrer-Policy") != "strict-origin" {
 			t.Errorf("Referrer-Policy %q", p.header.Get("Referrer-Policy"))
 		}
 	}

@@ -21,7 +21,9 @@ type linkPage struct {
 // link shows whose link it is, and uses nothing: programs that look at
 // messages follow links too.
 func (f *Form) link(v *visit) error {
-	v.w.Header().Set("Referrer-Policy", "no-referrer") // the address is a secret until it is used
+	// The address is a secret until it is used, so it goes into no referrer. With "no-referrer", browsers
+	// would say that the form comes from nowhere, and those without Sec-Fetch-Site would be taken for another site's.
+	v.w.Header().Set("Referrer-Policy", "strict-origin")
 	token := v.PathValue("token")
 	p := linkPage{frame: f.frame(v, "entry.link.title"), Token: token}
 	if !cohort.ParseLinkToken(token) {
@@ -102,7 +104,7 @@ func (f *Form) linkOver(v *visit, why string) error {
 		status = http.StatusNotFound
 	}
 	p := linkPage{frame: f.frame(v, "entry.link.over.title"), Why: why}
-	if why == "wrong" {
+	if why == "wrong" || v.Method == http.MethodPost { // there is no page to come back to
 		p.Here = "/"
 	}
 	f.show(v, status, "link.html", p)
