@@ -10,6 +10,7 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"jebi/cohort"
 	"jebi/data"
@@ -186,6 +187,9 @@ func (f *Form) draw(v *visit) error {
 // drawn, or the number of a correction.
 func (f *Form) drawOf(v *visit) (d data.DrawRow, row data.CohortRow, result int, err error) {
 	id, result := cohort.ParseBundleName(v.PathValue("draw"))
+	if !utf8.ValidString(id) || strings.ContainsRune(id, 0) { // no text of the database's
+		return d, row, result, errNoPage
+	}
 	if d, err = f.DB.DrawByID(v.Context(), id); err != nil {
 		return d, row, result, err
 	}
