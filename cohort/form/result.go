@@ -158,6 +158,9 @@ func (f *Form) askResult(v *visit) error {
 func (f *Form) doResult(v *visit) error {
 	act := v.PathValue("act")
 	by := data.Actor{Kind: "person"}
+	if v.session.Proxy != 0 {
+		by.Kind = "proxy"
+	}
 	person := v.session.Person
 	offer, _ := strconv.ParseInt(v.field("offer", 20), 10, 64)
 	err := f.DB.Tx(v.Context(), func(tx *data.Tx) error {
