@@ -40,7 +40,7 @@ func (f *Form) elsewhere(v *visit) error {
 	}
 	p.Other, p.URL, p.Phone = c.Name.In(v.lang, c.Languages...), c.Contact.URL, c.Contact.Phone
 	if v.session.Cohort != 0 && v.session.Status == "eligible" {
-		w, err := f.windowRow(v, v.session.Cohort)
+		w, err := f.DB.Window(v.Context(), v.session.Cohort)
 		if err != nil {
 			return err
 		}

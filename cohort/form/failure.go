@@ -30,6 +30,7 @@ type failurePage struct {
 	Next    string  // where a button leads, or ""
 	NextTo  string  // its text
 	Fields  []field // that the button sends there, where it sends something
+	SignIn  bool    // she must sign in first
 }
 
 // fail turns an error into an answer: the only place that chooses a status.
@@ -48,7 +49,7 @@ func (f *Form) fail(v *visit, err error) {
 			http.Redirect(v.w, v.Request, "/sign-in", http.StatusSeeOther)
 			return
 		}
-		f.failPage(v, http.StatusUnauthorized, "signed_out", nil, "/sign-in", "form.start.go")
+		f.signedOut(v)
 	case errors.As(err, &not) && not.Status == "party":
 		f.failPage(v, http.StatusForbidden, "party", nil, "/party", "entry.party.go")
 	case errors.Is(err, data.ErrPartyChanged):

@@ -66,21 +66,20 @@ func (f *Form) submit(v *visit) error {
 	if !kept && f.saved(v, s.Ballot, d, ps) {
 		return goTo("/receipt") // pressed twice: what she submits is saved already
 	}
-	_, err = f.Intake.Save(v.Context(), intake.Request{
+	r := intake.Request{
 		Campaign: v.campaign, Person: v.session.Person, Cohort: v.session.Cohort, Choices: d.choices(ps),
 		Channel: v.session.Channel(), Session: v.session.ID,
-	})
+	}
+	if kept { // one that was changed elsewhere since stays
+		r.Draft = d.kept
+	}
+	_, err = f.Intake.Save(v.Context(), r)
 	var flawed *intake.Flawed
 	if errors.As(err, &flawed) {
 		return f.showReview(v, http.StatusUnprocessableEntity, flawed.Flaws)
 	}
 	if err != nil {
 		return err
-	}
-	if kept { // one that was changed elsewhere since stays
-		if err := f.DB.DropDraft(v.Context(), v.row.ID, v.session.Person, d.read); err != nil {
-			f.Log.Warn("a draft stays", "error", err.Error()) // the ballot is saved; the draft equals it
-		}
 	}
 	return goTo("/receipt")
 }
@@ -106,6 +105,7 @@ type receiptPage struct {
 	SavedAt   string
 	Until     string
 	Open      bool
+	Out       bool // the draw's result is
 	Withdrawn bool
 	Choices   []wishView
 	Publish   string
@@ -130,7 +130,7 @@ func (f *Form) receipt(v *visit) error {
 	}
 	p := receiptPage{
 		frame: f.frame(v, "form.receipt.title"), Number: cohort.ReceiptNumber(s.Ballot.Commit), Revision: s.Ballot.Revision,
-		Open: s.Open, Withdrawn: s.Ballot.Withdrawn, Commit: hex.EncodeToString(s.Ballot.Commit[:]), Salt: hex.EncodeToString(s.Ballot.Salt[:]),
+		Open: s.Open, Out: s.Cohort.State.Since(cohort.Published), Withdrawn: s.Ballot.Withdrawn, Commit: hex.EncodeToString(s.Ballot.Commit[:]), Salt: hex.EncodeToString(s.Ballot.Salt[:]),
 	}
 	p.SavedAt, p.Until, p.Publish = p.When(s.Ballot.SavedAt), p.When(s.Cohort.Closes), p.When(s.Cohort.PublishAt)
 	b, err := cohort.ParseBallot(s.Ballot.Bytes)
@@ -270,16 +270,27 @@ func (f *Form) withdraw(v *visit) error {
 	return nil
 }
 
-// doWithdraw takes the ballot back.
+// doWithdraw takes the ballot back. Its wishes stay as a draft: who changes her
+// mind need not write them again.
 func (f *Form) doWithdraw(v *visit) error {
-	if _, err := f.mustBeOpen(v); err != nil {
+	s, err := f.mustBeOpen(v)
+	if err != nil {
 		return err
 	}
-	_, err := f.Intake.Withdraw(v.Context(), intake.Request{
+	d, kept, err := f.draftOf(v, s.Ballot)
+	if err != nil {
+		return err
+	}
+	_, err = f.Intake.Withdraw(v.Context(), intake.Request{
 		Campaign: v.campaign, Person: v.session.Person, Cohort: v.session.Cohort, Channel: v.session.Channel(), Session: v.session.ID,
 	})
 	if err != nil && !errors.Is(err, intake.ErrNoBallot) {
 		return err
+	}
+	if !kept && len(d.Choices) > 0 {
+		if err := f.keep(v, d); err != nil {
+			f.Log.Warn("withdrawn wishes are not kept", "error", err.Error()) // she asked to withdraw, and that is done
+		}
 	}
 	return goTo("/receipt")
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"sync"
 
 	"jebi/data"
@@ -79,6 +80,20 @@ func (f *Form) signOut(v *visit) error {
 	f.setCookie(v, sessionCookie, "")
 	f.setCookie(v, handleCookie, "")
 	return goTo("/")
+}
+
+// signedOut answers a form that came after the session's end. What a wish's
+// page sent is in the answer, so that nothing is lost: she signs in in another
+// window and sends it again.
+func (f *Form) signedOut(v *visit) {
+	if !strings.HasPrefix(v.URL.Path, "/ballot/choice/") {
+		f.failPage(v, http.StatusUnauthorized, "signed_out", nil, "/sign-in", "form.start.go")
+		return
+	}
+	p := failurePage{frame: f.frame(v, "form.fail.signed_out.title"), SignIn: true, Next: local(v.URL.Path), Fields: fieldsOf(v.PostForm)}
+	p.Heading, p.NextTo = p.Title, p.T("form.fail.signed_out.again")
+	p.Lines = []string{p.T("form.fail.signed_out.held")}
+	f.show(v, http.StatusUnauthorized, "failure.html", p)
 }
 
 type noticePage struct {

@@ -16,6 +16,7 @@ type signInPage struct {
 	Name, Birth, Phone string
 	Way                string // "sms" or "email"
 	Expired            bool
+	Proxies            bool // somebody else may answer for her
 }
 
 // signIn asks who she is.
@@ -23,7 +24,7 @@ func (f *Form) signIn(v *visit) error {
 	if v.session != nil {
 		return goTo("/window")
 	}
-	f.show(v, http.StatusOK, "signin.html", signInPage{frame: f.frame(v, "form.signin.title"), Way: "sms", Expired: f.hadSession(v)})
+	f.show(v, http.StatusOK, "signin.html", signInPage{frame: f.frame(v, "form.signin.title"), Way: "sms", Expired: f.hadSession(v), Proxies: v.campaign.Rules.MaxProxied > 0})
 	return nil
 }
 
@@ -36,7 +37,7 @@ func (f *Form) hadSession(v *visit) bool {
 // askCode has a code sent, if the three things are those of a person on the
 // list. The answer is the same whether they are or not.
 func (f *Form) askCode(v *visit) error {
-	p := signInPage{frame: f.frame(v, "form.signin.title"), Name: v.field("name", 100), Birth: v.field("birth", 20), Phone: v.field("phone", 40), Way: v.field("way", 5)}
+	p := signInPage{frame: f.frame(v, "form.signin.title"), Name: v.field("name", 100), Birth: v.field("birth", 20), Phone: v.field("phone", 40), Way: v.field("way", 5), Proxies: v.campaign.Rules.MaxProxied > 0}
 	birth, number := birthDate(p.Birth), phone(p.Phone)
 	if p.Name == "" {
 		p.Problems = append(p.Problems, problem{"name", p.T("form.signin.name.missing")})

@@ -22,11 +22,12 @@ type startPage struct {
 	frame
 	Cohorts []cohortView
 	AnyOpen bool
+	Max     int // wishes
 }
 
 // start says what this is and who may answer when.
 func (f *Form) start(v *visit) error {
-	p := startPage{frame: f.frame(v, "form.start.title")}
+	p := startPage{frame: f.frame(v, "form.start.title"), Max: v.campaign.Rules.MaxChoices}
 	rows, err := f.DB.Cohorts(v.Context(), v.row.ID)
 	if err != nil {
 		return err
@@ -81,6 +82,12 @@ func phase(p frame, r data.CohortRow, now time.Time) (status, when string) {
 
 type textPage struct{ frame }
 
+type helpPage struct {
+	frame
+	Proxies bool // the campaign has them
+	Party   int  // how many can answer together
+}
+
 func (f *Form) how(v *visit) error {
 	f.show(v, http.StatusOK, "how.html", textPage{f.frame(v, "form.how.title")})
 	return nil
@@ -92,6 +99,6 @@ func (f *Form) privacy(v *visit) error {
 }
 
 func (f *Form) help(v *visit) error {
-	f.show(v, http.StatusOK, "help.html", textPage{f.frame(v, "form.help.title")})
+	f.show(v, http.StatusOK, "help.html", helpPage{f.frame(v, "form.help.title"), v.campaign.Rules.MaxProxied > 0, v.campaign.Rules.MaxParty})
 	return nil
 }

@@ -19,7 +19,7 @@ import (
 func pageTypes() map[string]any {
 	return map[string]any{
 		"ask.html": askPage{}, "ballot.html": ballotPage{}, "board.html": boardPage{}, "choice.html": choicePage{}, "code.html": codePage{}, "draw.html": drawPage{},
-		"failure.html": failurePage{}, "help.html": textPage{}, "how.html": textPage{}, "notice.html": noticePage{}, "privacy.html": textPage{}, "receipt.html": receiptPage{},
+		"failure.html": failurePage{}, "help.html": helpPage{}, "how.html": textPage{}, "notice.html": noticePage{}, "privacy.html": textPage{}, "receipt.html": receiptPage{},
 		"result.html": resultPage{}, "review.html": ballotPage{}, "signin.html": signInPage{}, "start.html": startPage{}, "why.html": whyPage{}, "window.html": windowPage{}, "withdraw.html": withdrawPage{},
 		"link.html": linkPage{}, "number.html": numberPage{}, "letter.html": letterPage{}, "proxy.html": proxyPage{}, "proxycode.html": proxyPage{}, "undo.html": undoPage{},
 		"party.html": partyPage{}, "join.html": partyPage{}, "leave.html": partyPage{}, "elsewhere.html": elsewherePage{},

@@ -25,22 +25,12 @@ type standing struct {
 func (f *Form) standing(v *visit) (standing, error) {
 	var s standing
 	p := frame{book: f.Words, campaign: v.campaign, Lang: v.lang}
-	b, err := f.DB.Ballot(v.Context(), v.row.ID, v.session.Person)
-	switch {
-	case err == nil:
-		s.Ballot = &b
-	case !errors.Is(err, data.ErrNotFound):
+	w, b, err := f.DB.Standing(v.Context(), v.row.ID, v.session.Person, v.session.Cohort)
+	if err != nil {
 		return s, err
 	}
-	id := v.session.Cohort
-	if s.Ballot != nil {
-		id = s.Ballot.Cohort
-	}
-	if id != 0 {
-		w, err := f.windowRow(v, id)
-		if err != nil {
-			return s, err
-		}
+	s.Ballot = b
+	if w.ID != 0 {
 		s.Cohort = w.CohortRow
 		s.Kind, s.Moment = phase(p, w.CohortRow, w.Now)
 		s.Window = p.Span(w.Opens, w.Closes)
@@ -59,7 +49,7 @@ func (f *Form) standing(v *visit) (standing, error) {
 		}
 	case v.session.Status != "eligible" && !s.Cohort.State.Since(cohort.Published):
 		s.Kind = v.session.Status
-	case id == 0 || s.Cohort.State == cohort.Draft:
+	case w.ID == 0 || s.Cohort.State == cohort.Draft:
 		s.Kind = "no_cohort"
 	}
 	s.Open = s.Kind == "open"
@@ -67,19 +57,12 @@ func (f *Form) standing(v *visit) (standing, error) {
 	return s, nil
 }
 
-func (f *Form) windowRow(v *visit, id int) (w data.WindowRow, err error) {
-	err = f.DB.Tx(v.Context(), func(tx *data.Tx) error {
-		w, _, err = tx.Window(v.Context(), id, nil)
-		return err
-	})
-	return w, err
-}
-
 type windowPage struct {
 	frame
 	standing
 	Name     string
 	Answered bool        // a ballot stands
+	Withdrew bool        // none does, as she has withdrawn it
 	Proxies  []proxyView // who answers for her
 	Undone   bool        // what a proxy did was just taken back
 	Parties  bool        // the campaign has them
@@ -122,6 +105,7 @@ func (f *Form) windowPage(v *visit) (windowPage, error) {
 		return p, err
 	}
 	p.standing = s
+	p.Withdrew = s.Ballot != nil && s.Ballot.Withdrawn
 	if b := s.Ballot; b != nil && !b.Withdrawn {
 		p.Answered = true
 		p.Receipt = cohort.ReceiptNumber(b.Commit)
