@@ -38,22 +38,27 @@ type drawAct struct {
 
 // drawActs are the draw's part of acts.
 func drawActs() map[string]act {
-	do := func(f func(ctx context.Context, tx *data.Tx, d drawAct, c *cohort.Campaign, id int, reason string, by data.Actor) error) act {
-		return act{roles: twoRoles(), do: func(ctx context.Context, tx *data.Tx, params json.RawMessage, reason string, by data.Actor) error {
+	does := func(f func(ctx context.Context, tx *data.Tx, d drawAct, c *cohort.Campaign, id int, reason string, by data.Actor) (effect, error)) act {
+		return act{roles: twoRoles(), do: func(ctx context.Context, tx *data.Tx, params json.RawMessage, reason string, by data.Actor) (effect, error) {
 			var d drawAct
 			if err := json.Unmarshal(params, &d); err != nil {
-				return err
+				return effect{}, err
 			}
 			row, err := tx.Campaign(ctx, d.Campaign)
 			if err != nil {
-				return err
+				return effect{}, err
 			}
 			c, err := cycle.Parse(row)
 			if err != nil {
-				return err
+				return effect{}, err
 			}
 			return f(ctx, tx, d, c, row.ID, reason, by)
 		}}
+	}
+	do := func(f func(ctx context.Context, tx *data.Tx, d drawAct, c *cohort.Campaign, id int, reason string, by data.Actor) error) act {
+		return does(func(ctx context.Context, tx *data.Tx, d drawAct, c *cohort.Campaign, id int, reason string, by data.Actor) (effect, error) {
+			return effect{}, f(ctx, tx, d, c, id, reason, by)
+		})
 	}
 	return map[string]act{
 		"draw.announce": do(func(ctx context.Context, tx *data.Tx, d drawAct, c *cohort.Campaign, _ int, reason string, by data.Actor) error {
@@ -66,35 +71,35 @@ func drawActs() map[string]act {
 		"draw.dice": do(func(ctx context.Context, tx *data.Tx, d drawAct, _ *cohort.Campaign, id int, reason string, by data.Actor) error {
 			return cycle.Dice(ctx, tx, id, d.Cohort, d.Digits, reason, by)
 		}),
-		"draw.reveal": do(func(ctx context.Context, tx *data.Tx, d drawAct, _ *cohort.Campaign, id int, reason string, by data.Actor) error {
+		"draw.reveal": does(func(ctx context.Context, tx *data.Tx, d drawAct, _ *cohort.Campaign, id int, reason string, by data.Actor) (effect, error) {
 			if d.Note != "" {
-				return cycle.RevealSigned(ctx, tx, id, d.Cohort, d.Trustee, d.Note, reason, by)
+				return effect{}, cycle.RevealSigned(ctx, tx, id, d.Cohort, d.Trustee, d.Note, reason, by)
 			}
 			if d.Absent {
-				return cycle.Absent(ctx, tx, id, d.Cohort, d.Trustee, reason, by)
+				return effect{}, cycle.Absent(ctx, tx, id, d.Cohort, d.Trustee, reason, by)
 			}
 			held, err := hex.DecodeString(d.Value)
 			if err != nil {
-				return err
+				return effect{}, err
 			}
-			_, err = cycle.Reveal(ctx, tx, id, d.Cohort, d.Trustee, held, reason, by)
-			return err
+			matched, err := cycle.Reveal(ctx, tx, id, d.Cohort, d.Trustee, held, reason, by)
+			return revealed(d.Trustee, matched), err
 		}),
 		"draw.contributions": do(func(ctx context.Context, tx *data.Tx, d drawAct, _ *cohort.Campaign, id int, reason string, by data.Actor) error {
 			return cycle.Contributions(ctx, tx, id, d.Cohort, d.Index, d.File, reason, by)
 		}),
-		"draw.correct": do(func(ctx context.Context, tx *data.Tx, d drawAct, _ *cohort.Campaign, id int, reason string, by data.Actor) error {
-			_, err := (&cycle.Runner{Beacon: beacon.Verify}).Correct(ctx, tx, id, d.Cohort, reason, by)
-			return err
+		"draw.correct": does(func(ctx context.Context, tx *data.Tx, d drawAct, _ *cohort.Campaign, id int, reason string, by data.Actor) (effect, error) {
+			e, err := (&cycle.Runner{Beacon: beacon.Verify}).Correct(ctx, tx, id, d.Cohort, reason, by)
+			return corrected(e), err
 		}),
-		"draw.left_out": do(func(ctx context.Context, tx *data.Tx, d drawAct, c *cohort.Campaign, id int, reason string, by data.Actor) error {
+		"draw.left_out": does(func(ctx context.Context, tx *data.Tx, d drawAct, c *cohort.Campaign, id int, reason string, by data.Actor) (effect, error) {
 			var claim cycle.LeftOutClaim
 			var err error
 			if claim.Receipt, claim.Ballot, err = tx.TakeClaim(ctx, d.Claim); err != nil {
-				return err
+				return effect{}, err
 			}
-			_, err = cycle.LeftOut(ctx, tx, c, id, d.Cohort, claim, reason, by)
-			return err
+			e, err := cycle.LeftOut(ctx, tx, c, id, d.Cohort, claim, reason, by)
+			return leftOut(e), err
 		}),
 		"draw.void": do(func(ctx context.Context, tx *data.Tx, d drawAct, c *cohort.Campaign, id int, reason string, by data.Actor) error {
 			return cycle.Void(ctx, tx, c, id, d.Cohort, reason, by)

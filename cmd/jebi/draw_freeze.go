@@ -82,8 +82,12 @@ is public. A window is not frozen before it closes, and only once.`,
 			return a.show(answer, func(w io.Writer) error {
 				_, err := fmt.Fprintf(w, "cohort %s is %s\n%s", row.Key, row.State, answer.Checkpoint)
 				err = errors.Join(err, writeBoard(w, answer.Board))
-				if err == nil && !apply {
+				switch {
+				case err != nil || apply:
+				case !row.State.Since(cohort.Frozen):
 					_, err = fmt.Fprintln(w, "Nothing is done; do it with --apply.")
+				default:
+					_, err = fmt.Fprintln(w, "It is frozen already. Nothing is done; write its files with --out DIR --apply.")
 				}
 				return err
 			})

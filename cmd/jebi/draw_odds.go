@@ -84,6 +84,9 @@ func writeOdds(w io.Writer, o cohort.Odds) error {
 	}{{"clinic", o.Clinics}, {"part", o.Parts}, {"pool", o.Groups}} {
 		for _, name := range slices.Sorted(maps.Keys(t.shares)) {
 			s := t.shares[name]
+			if name == "" {
+				name = "(none)"
+			}
 			fmt.Fprintf(w, "  %-7s %-20s %6d asked  %5.1f %% served\n", t.name, name, s.Asked, 100*s.Served)
 		}
 	}

@@ -39,6 +39,17 @@ type drawAnswer struct {
 	DrawnAt     *time.Time     `json:"drawn_at"`
 	VerifiedAt  *time.Time     `json:"verified_at"`
 	PublishedAt *time.Time     `json:"published_at"`
+	// Corrections of the result, the newest last; Outcome above is of the draw itself.
+	Corrections []correctionAnswer `json:"corrections,omitempty"`
+	LeftOut     int                `json:"left_out,omitempty"` // ballots that were left out, and recorded since
+	Reserve     int                `json:"reserve,omitempty"`  // seats that are still kept for such
+}
+
+type correctionAnswer struct {
+	Number      int       `json:"number"`
+	At          time.Time `json:"at"`
+	Reason      string    `json:"reason"`
+	OutcomeRoot string    `json:"outcome_root"`
 }
 
 type sourceAnswer struct {
@@ -121,9 +132,32 @@ func showDraw(ctx context.Context, db *data.DB, c *cohort.Campaign, row data.Coh
 			}
 			d.Sources = append(d.Sources, out)
 		}
-		return nil
+		return d.since(ctx, tx, row.ID)
 	})
 	return d, err
+}
+
+// since reads what came after the draw.
+func (d *drawAnswer) since(ctx context.Context, tx *data.Tx, cohortID int) error {
+	corrections, err := tx.Corrections(ctx, cohortID)
+	if err != nil {
+		return err
+	}
+	for _, c := range corrections {
+		d.Corrections = append(d.Corrections, correctionAnswer{c.Number, c.At, c.Reason, hex.EncodeToString(c.OutcomeRoot[:])})
+	}
+	left, err := tx.LeftOut(ctx, cohortID)
+	if err != nil {
+		return err
+	}
+	d.LeftOut = len(left)
+	slots, err := tx.Slots(ctx, cohortID)
+	for _, s := range slots {
+		if !s.Second {
+			d.Reserve += s.Kept
+		}
+	}
+	return err
 }
 
 func sourceValue(v lottery.Revealed) string {
@@ -148,12 +182,23 @@ func (d drawAnswer) write(w io.Writer, c *cohort.Campaign) error {
 	if d.Leaves > 0 {
 		fmt.Fprintf(w, "  ballots      %d\n", d.Leaves-1)
 	}
+	if d.Reserve > 0 {
+		fmt.Fprintf(w, "  reserve      %d seats\n", d.Reserve)
+	}
+	if d.LeftOut > 0 {
+		fmt.Fprintf(w, "  left out     %d ballots, recorded since\n", d.LeftOut)
+	}
 	for _, s := range d.Sources {
 		kind := map[uint8]string{lottery.SourceTrustee: "trustee", lottery.SourcePublic: "public", lottery.SourceDice: "dice", lottery.SourceDrand: "drand"}[s.Type]
 		if s.Type == lottery.SourceTrustee {
 			kind = fmt.Sprintf("trustee %d", s.Index)
 		}
 		if _, err := fmt.Fprintf(w, "  source %d     %-10s %-10s %s %s\n", s.Position, kind, s.State, s.Name, s.Value); err != nil {
+			return err
+		}
+	}
+	for _, k := range d.Corrections {
+		if _, err := fmt.Fprintf(w, "  correction %d %s  outcome %s: %s\n", k.Number, showMoment(k.At, c), k.OutcomeRoot, k.Reason); err != nil {
 			return err
 		}
 	}

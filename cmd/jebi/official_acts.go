@@ -17,8 +17,16 @@ type act struct {
 	roles []string
 	// do does it, in the transaction of the confirmation. It has no effect but
 	// through tx: it is also run, and taken back, when the act is proposed, to
-	// see whether it would be allowed; by.Second is then 0.
-	do func(ctx context.Context, tx *data.Tx, params json.RawMessage, reason string, by data.Actor) error
+	// see whether it would be allowed and what it would do; by.Second is then 0.
+	// It answers what it does, where that is more than its params say.
+	do func(ctx context.Context, tx *data.Tx, params json.RawMessage, reason string, by data.Actor) (effect, error)
+}
+
+// effect is what an act does, for those who propose and confirm it: a value
+// for --json, and its words; the zero effect says nothing.
+type effect struct {
+	value any
+	words string
 }
 
 // keeper is what params are whose act needs more than may stand in a proposal:
@@ -65,11 +73,13 @@ func (a *app) two(ctx context.Context, db *data.DB, name string, campaignID int,
 		return kept, body, err
 	}
 	var body []byte
+	var does effect
 	if err := db.Try(ctx, func(tx *data.Tx) error {
 		if _, body, err = keep(tx); err != nil {
 			return err
 		}
-		return x.do(ctx, tx, body, reason, by)
+		does, err = x.do(ctx, tx, body, reason, by)
+		return err
 	}); err != nil {
 		if apply {
 			err = auditRefusal(ctx, db, campaignID, name, aboutCohort(params), reason, by, err)
@@ -90,13 +100,13 @@ func (a *app) two(ctx context.Context, db *data.DB, name string, campaignID int,
 			return err
 		}
 	}
-	return a.show(proposalAnswer{Proposal: p, Applied: apply}, func(w io.Writer) error {
+	return a.show(proposalAnswer{Proposal: p, Applied: apply, Effect: does.value}, func(w io.Writer) error {
 		if !apply {
-			_, err := fmt.Fprintf(w, "would propose %s %s\nNothing is done. Propose it with --apply.\n", name, body)
+			_, err := fmt.Fprintf(w, "would propose %s %s\n%sNothing is done. Propose it with --apply.\n", name, body, does.line("It would do this: "))
 			return err
 		}
-		_, err := fmt.Fprintf(w, "proposed %s %s\nAnother official confirms it before %s with: jebi official confirm %d --apply\n",
-			name, body, p.ExpiresAt.UTC().Format("2006-01-02 15:04 UTC"), p.ID)
+		_, err := fmt.Fprintf(w, "proposed %s %s\n%sAnother official confirms it before %s with: jebi official confirm %d --apply\n",
+			name, body, does.line("It would do this: "), p.ExpiresAt.UTC().Format("2006-01-02 15:04 UTC"), p.ID)
 		return err
 	})
 }
@@ -104,6 +114,7 @@ func (a *app) two(ctx context.Context, db *data.DB, name string, campaignID int,
 type proposalAnswer struct {
 	data.Proposal
 	Applied bool            `json:"applied"`
+	Effect  any             `json:"effect,omitempty"` // what it does, or would do
 	Board   *data.BoardHead `json:"board,omitempty"` // after a step of a draw
 }
 
@@ -144,12 +155,14 @@ func (a *app) confirm(ctx context.Context, db *data.DB, id int64, apply bool) er
 		run = db.Tx
 	}
 	was := p
+	var does effect
 	err = run(ctx, func(tx *data.Tx) error {
 		var both data.Actor
 		if p, both, err = tx.ConfirmProposal(ctx, id, by); err != nil {
 			return err
 		}
-		return x.do(ctx, tx, p.Params, p.Reason, both)
+		does, err = x.do(ctx, tx, p.Params, p.Reason, both)
+		return err
 	})
 	if err != nil {
 		if apply {
@@ -157,7 +170,7 @@ func (a *app) confirm(ctx context.Context, db *data.DB, id int64, apply bool) er
 		}
 		return err
 	}
-	answer := proposalAnswer{Proposal: p, Applied: apply}
+	answer := proposalAnswer{Proposal: p, Applied: apply, Effect: does.value}
 	if apply && strings.HasPrefix(p.Act, "draw.") {
 		if answer.Board, err = boardNow(ctx, db); err != nil {
 			return err
@@ -166,13 +179,20 @@ func (a *app) confirm(ctx context.Context, db *data.DB, id int64, apply bool) er
 	return a.show(answer, func(w io.Writer) error {
 		if err := writeProposal(w, p); err != nil || apply {
 			if err == nil {
-				_, err = fmt.Fprintln(w, "Confirmed and done.")
+				_, err = fmt.Fprintf(w, "Confirmed and done.\n%s", does.line("It did this: "))
 			}
 			return errors.Join(err, writeBoard(w, answer.Board))
 		}
-		_, err := fmt.Fprintln(w, "Nothing is done. Confirm it with --apply.")
+		_, err := fmt.Fprintf(w, "%sNothing is done. Confirm it with --apply.\n", does.line("It would do this: "))
 		return err
 	})
+}
+
+func (e effect) line(before string) string {
+	if e.words == "" {
+		return ""
+	}
+	return before + e.words + "\n"
 }
 
 func writeProposal(w io.Writer, p data.Proposal) error {

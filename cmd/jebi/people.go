@@ -264,11 +264,12 @@ type purge struct {
 	Campaign int `json:"campaign"` // id
 }
 
-func purgePeople(ctx context.Context, tx *data.Tx, params json.RawMessage, reason string, by data.Actor) error {
+func purgePeople(ctx context.Context, tx *data.Tx, params json.RawMessage, reason string, by data.Actor) (effect, error) {
 	var p purge
 	if err := json.Unmarshal(params, &p); err != nil {
-		return err
+		return effect{}, err
 	}
-	_, err := tx.Purge(ctx, p.Campaign, reason, by)
-	return err
+	counts, err := tx.Purge(ctx, p.Campaign, reason, by)
+	return effect{counts, fmt.Sprintf("%d people's data, %d ballots, %d drafts, %d sign-ins and %d sessions deleted, %d queued messages called off; it cannot be undone.",
+		counts.Details, counts.Ballots, counts.Drafts, counts.SignIns, counts.Sessions, counts.Messages)}, err
 }

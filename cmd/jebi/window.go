@@ -199,11 +199,11 @@ of two: an operator or approver proposes it, another confirms it. Times are camp
 	return c
 }
 
-func extendWindow(ctx context.Context, tx *data.Tx, params json.RawMessage, reason string, by data.Actor) error {
+func extendWindow(ctx context.Context, tx *data.Tx, params json.RawMessage, reason string, by data.Actor) (effect, error) {
 	var e extension
 	if err := json.Unmarshal(params, &e); err != nil {
-		return err
+		return effect{}, err
 	}
 	_, err := tx.ExtendWindow(ctx, e.Cohort, e.Times, reason, by)
-	return err
+	return effect{}, err
 }
