@@ -64,6 +64,7 @@ type Ballot struct {
 	Official int   // for call_centre and paper
 	Session  int64 // for web and proxy
 	Reason   string
+	Draft    time.Time // when the draft was kept that becomes this ballot: it goes, unless it was changed since. Zero: none
 }
 
 // SavedBallot tells what became of a Ballot.
@@ -212,6 +213,9 @@ const (
 	         withdrawn = false, channel = excluded.channel, official_id = excluded.official_id, session_id = excluded.session_id, saved_at = excluded.saved_at
 	   WHERE b.cohort_id = excluded.cohort_id
 	  RETURNING b.person_id, b.revision, b.commit, b.channel, b.official_id, b.session_id, b.salt
+	), dropped AS (
+	  DELETE FROM draft d USING unnest($4::bigint[], $14::timestamptz[]) i (person_id, kept)
+	   WHERE i.kept IS NOT NULL AND d.campaign_id = $1 AND d.person_id = i.person_id AND d.saved_at = i.kept
 	)` + recordBallots
 
 	withdrawBallots = `
@@ -249,8 +253,8 @@ const (
 // rows: one row a person, by rising ids, so that no two writers wait for each
 // other; saved at the time that EnterWindow read. It answers those that were
 // written; one that is not among them had its ballot in another cohort or,
-// withdrawing, none. ErrWindowShut and
-// ErrPartyChanged come from the database's own checks.
+// withdrawing, none. ErrWindowShut and ErrPartyChanged come from the database's
+// own checks.
 func (tx *Tx) SaveBallots(ctx context.Context, w WindowRow, ballots []Ballot) ([]SavedBallot, error) {
 	var saved []SavedBallot
 	for _, act := range []struct {
@@ -261,7 +265,11 @@ func (tx *Tx) SaveBallots(ctx context.Context, w WindowRow, ballots []Ballot) ([
 		if n == 0 {
 			continue
 		}
-		rows, err := tx.tx.Query(ctx, act.sql, append(append([]any{w.Campaign, w.ID, w.Now}, args...), act.name)...)
+		args = append(append([]any{w.Campaign, w.ID, w.Now}, args...), act.name)
+		if !act.withdraw {
+			args = append(args, drafts(ballots))
+		}
+		rows, err := tx.tx.Query(ctx, act.sql, args...)
 		s, err := many(rows, err, scanSaved, fmt.Sprintf("%s %d ballots of cohort %d", act.name, n, w.ID))
 		if violated(err, "ballot_window_open") {
 			return nil, ErrWindowShut
@@ -303,6 +311,21 @@ func columns(ballots []Ballot, withdraw bool) ([]any, int) {
 	return []any{people, bytes, salts, commits, parties, channels, officials, sessions, reasons}, len(people)
 }
 
+// drafts is the further column of saves.
+func drafts(ballots []Ballot) []*time.Time {
+	var kept []*time.Time
+	for i := range ballots {
+		switch b := &ballots[i]; {
+		case b.Withdraw:
+		case b.Draft.IsZero():
+			kept = append(kept, nil)
+		default:
+			kept = append(kept, &b.Draft)
+		}
+	}
+	return kept
+}
+
 func scanSaved(row pgx.CollectableRow) (SavedBallot, error) {
 	var s SavedBallot
 	var commit []byte
@@ -316,25 +339,62 @@ const selectBallot = `
 	  FROM ballot b JOIN person p ON p.id = b.person_id
 	 WHERE b.campaign_id = $1 AND b.person_id = $2`
 
+func scanBallot(row pgx.CollectableRow) (BallotRow, error) {
+	var b BallotRow
+	var salt, commit []byte
+	err := row.Scan(&b.Person, &b.PersonKey, &b.Cohort, &b.Revision, &b.Bytes, &salt, &commit, &b.Party, &b.Withdrawn, &b.Channel, &b.SavedAt)
+	copy(b.Salt[:], salt)
+	copy(b.Commit[:], commit)
+	b.SavedAt = b.SavedAt.UTC()
+	return b, err
+}
+
 // Ballot reads a person's ballot as it stands. The error wraps ErrNotFound
 // where she has none.
 func (tx *Tx) Ballot(ctx context.Context, campaign int, person int64) (BallotRow, error) {
 	rows, err := tx.tx.Query(ctx, selectBallot, campaign, person)
-	return one(rows, err, func(row pgx.CollectableRow) (BallotRow, error) {
-		var b BallotRow
-		var salt, commit []byte
-		err := row.Scan(&b.Person, &b.PersonKey, &b.Cohort, &b.Revision, &b.Bytes, &salt, &commit, &b.Party, &b.Withdrawn, &b.Channel, &b.SavedAt)
-		copy(b.Salt[:], salt)
-		copy(b.Commit[:], commit)
-		b.SavedAt = b.SavedAt.UTC()
-		return b, err
-	}, fmt.Sprintf("ballot of person %d", person))
+	return one(rows, err, scanBallot, fmt.Sprintf("ballot of person %d", person))
 }
 
 // Ballot is Tx.Ballot on its own.
-func (db *DB) Ballot(ctx context.Context, campaign int, person int64) (b BallotRow, err error) {
-	err = db.Tx(ctx, func(tx *Tx) error { b, err = tx.Ballot(ctx, campaign, person); return err })
-	return b, err
+func (db *DB) Ballot(ctx context.Context, campaign int, person int64) (BallotRow, error) {
+	rows, err := db.pool.Query(ctx, selectBallot, campaign, person)
+	return one(rows, err, scanBallot, fmt.Sprintf("ballot of person %d", person))
+}
+
+// Window is Tx.Window on its own, without people.
+func (db *DB) Window(ctx context.Context, id int) (WindowRow, error) {
+	rows, err := db.pool.Query(ctx, selectWindow, id)
+	return one(rows, err, scanWindow, fmt.Sprintf("window %d", id))
+}
+
+// Standing reads a person's ballot (nil: none) and the window that it belongs
+// to, or the one that is named where she has none, in one go. Without either
+// the window is empty.
+func (db *DB) Standing(ctx context.Context, campaign int, person int64, cohortID int) (w WindowRow, ballot *BallotRow, err error) {
+	var q pgx.Batch
+	q.Queue(selectBallot, campaign, person)
+	q.Queue(selectWindow, cohortID)
+	r := db.pool.SendBatch(ctx, &q)
+	rows, err := r.Query()
+	b, err := one(rows, err, scanBallot, fmt.Sprintf("ballot of person %d", person))
+	if err == nil {
+		ballot = &b
+	} else if !errors.Is(err, ErrNotFound) {
+		return w, nil, errors.Join(err, r.Close())
+	}
+	rows, err = r.Query()
+	w, err = one(rows, err, scanWindow, fmt.Sprintf("window %d", cohortID))
+	if errors.Is(err, ErrNotFound) && cohortID == 0 {
+		err = nil
+	}
+	if err := errors.Join(err, r.Close()); err != nil {
+		return w, ballot, err
+	}
+	if ballot != nil && ballot.Cohort != cohortID {
+		w, err = db.Window(ctx, ballot.Cohort)
+	}
+	return w, ballot, err
 }
 
 // PersonCohort gives the cohort in which a person may answer, or 0. The error

@@ -43,11 +43,3 @@ func (db *DB) KeepDraft(ctx context.Context, campaign int, person int64, before,
 	}
 	return nil
 }
-
-// DropDraft forgets a draft, unless it is not any more as it was read.
-func (db *DB) DropDraft(ctx context.Context, campaign int, person int64, body []byte) error {
-	if _, err := db.pool.Exec(ctx, `DELETE FROM draft WHERE campaign_id = $1 AND person_id = $2 AND body = $3::jsonb`, campaign, person, body); err != nil {
-		return fmt.Errorf("draft of person %d: %w", person, err)
-	}
-	return nil
-}

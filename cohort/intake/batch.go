@@ -196,6 +196,9 @@ func (s *Service) rows(w data.WindowRow, it *item, members []data.Voter) ([]data
 			Person: v.Person, Withdraw: it.withdraw, Party: v.Party, Channel: it.request.Channel,
 			Official: it.request.Official, Session: it.request.Session, Reason: it.request.Reason,
 		}
+		if v.Person == it.person {
+			b.Draft = it.request.Draft
+		}
 		if !it.withdraw {
 			b.Bytes = cohort.Ballot{Draw: drawID(w), Person: v.Key, Party: v.PartyKey, Choices: it.choices}.Encode()
 			s.random.Lock()

@@ -79,6 +79,9 @@ type Request struct {
 	Session  int64  // for web and proxy
 	Official int    // for call_centre and paper
 	Reason   string // for call_centre and paper
+	// Draft is when the draft was kept that the choices come from: it goes with the save, unless it was changed
+	// since. Zero: there is none.
+	Draft time.Time
 }
 
 // Receipt says what was saved. It is given only after the commit.

@@ -501,3 +501,39 @@ func TestBytesAreCanonical(t *testing.T) {
 		}
 	})
 }
+
+// The draft that a ballot came from goes with the save, in one transaction; one
+// that was changed since stays, and so do those of others.
+func TestDraftGoesWithTheSave(t *testing.T) {
+	p, ctx := newPlace(t), t.Context()
+	s := p.service()
+	keep := func(person int64, before, body []byte) time.Time {
+		if err := p.db.KeepDraft(ctx, 1, person, before, body); err != nil {
+			t.Fatal(err)
+		}
+		_, at, err := p.db.Draft(ctx, 1, person)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return at
+	}
+	first, changed := []byte(`{"choices": []}`), []byte(`{"choices": [], "x": 1}`)
+	for person := int64(1); person <= 4; person++ {
+		r := answer(person, "C1")
+		r.Draft = keep(person, nil, first)
+		switch person {
+		case 2:
+			keep(2, first, changed)
+		case 3:
+			r.Draft = time.Time{}
+		case 4:
+			p.exec(t, `UPDATE @person SET status = 'dead' WHERE id = 4`)
+		}
+		if _, err := s.Save(ctx, r); (err != nil) != (person == 4) {
+			t.Fatalf("person %d: %v", person, err)
+		}
+	}
+	if got := pgtest.Values[int64](t, p.url, `SELECT person_id FROM jebi.draft ORDER BY 1`); !slices.Equal(got, []int64{2, 3, 4}) {
+		t.Errorf("drafts of %v stay, want those of 2 (changed), 3 (not told of) and 4 (not saved)", got)
+	}
+}

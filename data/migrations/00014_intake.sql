@@ -56,3 +56,31 @@ DO $$ BEGIN
   END LOOP;
 END $$;
 -- +goose StatementEnd
+
+-- The members of a party have one list, as before, and it is checked once a statement: a trigger a row is made ready
+-- for each of the ballots' partitions, whether a party is among the rows or not.
+DROP TRIGGER of_party_insert ON ballot;
+DROP TRIGGER of_party_update ON ballot;
+DROP FUNCTION ballot_of_party();
+-- +goose StatementBegin
+CREATE FUNCTION ballot_of_party() RETURNS trigger LANGUAGE plpgsql SET search_path = jebi, pg_temp AS $$
+DECLARE parties bigint[];
+BEGIN
+  SELECT array_agg(DISTINCT n.party_id) INTO parties FROM new_rows n WHERE n.party_id IS NOT NULL AND NOT n.withdrawn AND n.channel <> 'sample';
+  IF parties IS NULL THEN
+    RETURN NULL;
+  END IF;
+  PERFORM FROM party y WHERE y.id = ANY (parties) ORDER BY y.id FOR SHARE;
+  IF EXISTS (SELECT FROM new_rows n
+              WHERE n.party_id IS NOT NULL AND NOT n.withdrawn AND n.channel <> 'sample'
+                AND NOT EXISTS (SELECT FROM party_member m WHERE m.campaign_id = n.campaign_id AND m.person_id = n.person_id AND m.party_id = n.party_id))
+     OR EXISTS (SELECT FROM party_member m LEFT JOIN ballot b ON b.campaign_id = m.campaign_id AND b.person_id = m.person_id
+                 WHERE m.party_id = ANY (parties)
+                   AND (b.person_id IS NULL OR b.withdrawn OR b.party_id IS DISTINCT FROM m.party_id OR b.xmin <> pg_current_xact_id()::xid)) THEN
+    RAISE EXCEPTION 'the members of a party have changed (%)', parties USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'ballot_party_members';
+  END IF;
+  RETURN NULL;
+END $$;
+-- +goose StatementEnd
+CREATE TRIGGER of_party_insert AFTER INSERT ON ballot REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION ballot_of_party();
+CREATE TRIGGER of_party_update AFTER UPDATE ON ballot REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION ballot_of_party();
