@@ -115,7 +115,7 @@ type proposalAnswer struct {
 	data.Proposal
 	Applied bool            `json:"applied"`
 	Effect  any             `json:"effect,omitempty"` // what it does, or would do
-	Board   *data.BoardHead `json:"board,omitempty"` // after a step of a draw
+	Board   *data.BoardHead `json:"board,omitempty"`  // after a step of a draw
 }
 
 // boardNow is the head of the board after a step of a draw: printed, so that a

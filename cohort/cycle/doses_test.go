@@ -314,3 +314,85 @@ func TestPairs(t *testing.T) {
 		t.Errorf("the same time of day comes first (-want +got):\n%s", diff)
 	}
 }
+
+// TestTwoDosesInReserve: who was left out is given both doses or none, out of the reserve of both; what is left of it
+// is released together and offered together.
+func TestTwoDosesInReserve(t *testing.T) {
+	for _, seating := range []string{"fixed", "flexible"} {
+		t.Run(seating, func(t *testing.T) {
+			w := twoDoses(t, 30, 2, 2, seating)
+			w.withReserve(6)
+			w.announce()
+			w.at("2021-07-14 09:00")
+			w.tick()
+			claims := map[string]LeftOutClaim{}
+			var lost []string
+			for n := range 30 {
+				p := fmt.Sprintf("p%03d", n)
+				r := w.receipt(p, choice("c1", "26", "am"), anything())
+				if n < 5 {
+					claims[p], lost = w.claim(r), append(lost, p)
+				}
+			}
+			w.lose(lost...)
+			w.at("2021-07-16 18:00")
+			w.tick()
+			w.is(cohort.Frozen)
+			kept := func(want int) {
+				t.Helper()
+				for _, second := range []string{"false", "true"} {
+					if n := w.count(`SELECT sum(kept_seats)::int FROM jebi.slot WHERE second = ` + second); n != want {
+						t.Errorf("%d seats are kept, want %d; second doses: %s", n, want, second)
+					}
+				}
+			}
+			kept(6)
+			w.randomness()
+			w.at("2021-07-17 14:00")
+			w.tick()
+			w.is(cohort.Published)
+			if n := w.bothOrNeither(); n != 18 {
+				t.Errorf("%d places of 24, 6 in reserve", n)
+			}
+			served := 0
+			for _, p := range lost {
+				e, err := w.leftOut(claims[p])
+				w.must(err)
+				r := w.result(w.people[p])
+				switch e.Served {
+				case servedReserve:
+					served++
+					if r.Second == nil || r.State != "confirmed" {
+						t.Errorf("%s: %+v", p, r)
+					}
+				case servedWaits:
+				default:
+					t.Errorf("%s is served by %s: the reserve has seats for all", p, e.Served)
+				}
+			}
+			if served == 0 || served == len(lost) {
+				t.Fatalf("%d of %d are served: the test wants some", served, len(lost))
+			}
+			kept(6 - served)
+			if n := w.bothOrNeither(); n != 18+served {
+				t.Errorf("%d places, want %d", n, 18+served)
+			}
+			pgtest.Exec(t, w.url, `UPDATE jebi.assignment SET state = 'confirmed' WHERE state = 'assigned'`)
+			w.at("2021-07-21 18:10")
+			w.tick()
+			w.at("2021-07-21 18:20")
+			w.tick()
+			kept(0)
+			offers := w.count(`SELECT count(second_id)::int FROM jebi.offer WHERE state = 'live'`)
+			if all := w.count(`SELECT count(*)::int FROM jebi.offer`); offers != 6-served || all != offers {
+				t.Errorf("%d offers, %d of both doses; %d seats of the reserve are left", all, offers, 6-served)
+			}
+			for _, id := range w.offered() {
+				w.must(w.accept(id))
+			}
+			if n := w.bothOrNeither(); n != 24 {
+				t.Errorf("%d places, want all 24", n)
+			}
+		})
+	}
+}
