@@ -18,16 +18,19 @@ func (tx *Tx) changeStatus(ctx context.Context, p PersonRow, out *Corrected, rea
 	default:
 		return &BadValue{ImportError{Column: "status", Code: "status", Text: "dead, vaccinated, removed or eligible"}}
 	}
+	if err := tx.LockShared(ctx, LockOffers, p.Cohort); err != nil {
+		return err
+	}
+	var state cohort.State // it stands until this is done
+	err := tx.tx.QueryRow(ctx, `SELECT state FROM cohort WHERE id = $1 FOR SHARE`, p.Cohort).Scan(&state)
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+		return fmt.Errorf("status of person %d: %w", p.ID, err)
+	}
 	if _, err := tx.tx.Exec(ctx, `UPDATE person SET status = $2 WHERE id = $1`, p.ID, out.Status); err != nil {
 		return fmt.Errorf("status of person %d: %w", p.ID, err)
 	}
-	var state cohort.State
-	err := tx.tx.QueryRow(ctx, `SELECT state FROM cohort WHERE id = $1`, p.Cohort).Scan(&state)
-	if errors.Is(err, pgx.ErrNoRows) || err == nil && !state.Since(cohort.Drawn) {
-		return nil // her ballot is not admitted at the freeze; after it, DropIneligible takes her out of the result
-	}
-	if err != nil {
-		return fmt.Errorf("status of person %d: %w", p.ID, err)
+	if !state.Since(cohort.Published) {
+		return nil // her ballot is not admitted at the freeze; after it, DropIneligible takes her out of the result that is published
 	}
 	if out.Status == "eligible" {
 		out.InLine, err = tx.backInLine(ctx, p)

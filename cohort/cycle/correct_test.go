@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -330,5 +332,47 @@ func TestCorrectLate(t *testing.T) {
 				t.Errorf("%d weights are gone, each on the trail, %d stay", n, m)
 			}
 		})
+	}
+}
+
+// TestStatusBeforePublication: who is marked and taken back before anybody is told has lost nothing, and a correction of
+// the result does not trip over who is marked.
+func TestStatusBeforePublication(t *testing.T) {
+	w := wronglyDrawn(t, 20, 1, 0)
+	mark := func(person int64, status string) {
+		t.Helper()
+		key := pgtest.Value[string](t, w.url, fmt.Sprintf(`SELECT key FROM jebi.person WHERE id = %d`, person))
+		w.must(w.tx(func(tx *data.Tx) error {
+			_, err := tx.CorrectPerson(w.ctx, w.campaign, w.row.ID, data.Correction{Key: key, Status: status}, "registry", w.both())
+			return err
+		}))
+	}
+	had := w.places()
+	seated := slices.Sorted(maps.Keys(had))
+	for _, person := range seated {
+		mark(person, "dead")
+	}
+	for _, person := range seated[1:] {
+		mark(person, "eligible")
+	}
+	e, err := w.correct("places were given by the wrong rule")
+	w.must(err)
+	if e.Tickets == 0 {
+		t.Error("the test wants a correction")
+	}
+	w.at("2021-07-17 14:00")
+	w.tick()
+	w.is(cohort.Published)
+	now := w.places()
+	if _, ok := now[seated[0]]; ok {
+		t.Error("a dead person has a place")
+	}
+	for _, person := range seated[1:] {
+		if _, ok := now[person]; !ok && w.result(person).State == "none" {
+			t.Errorf("person %d was marked by mistake, and is in no line", person)
+		}
+	}
+	if s := w.stats(); s.Assigned < 11 {
+		t.Errorf("%d have a place", s.Assigned)
 	}
 }
