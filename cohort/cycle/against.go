@@ -123,6 +123,14 @@ func Against(ctx context.Context, tx *data.Tx, cohortID int, out Outside) (lotte
 	if err != nil {
 		return report, err
 	}
+	row, err := tx.Cohort(ctx, cohortID)
+	if err != nil {
+		return report, err
+	}
+	if len(entries) == 0 && kept.Saves > 0 && ended(row.State) {
+		report.Parts = append(report.Parts, lottery.Part{Name: saves.name, State: lottery.Absent, Detail: "purged"})
+		return report, nil
+	}
 	if n := uint64(len(entries) / lottery.SaveEntrySize); n != kept.Saves {
 		saves.add("%d saves in the histories, the copy has %d", n, kept.Saves)
 	} else if lottery.RootOf(entries, lottery.SaveEntrySize, runtime.GOMAXPROCS(0)) != kept.SavesRoot {
@@ -131,6 +139,9 @@ func Against(ctx context.Context, tx *data.Tx, cohortID int, out Outside) (lotte
 	report.Parts = append(report.Parts, saves.part("%d", kept.Saves))
 	return report, nil
 }
+
+// ended says whether people's data may have been purged.
+func ended(s cohort.State) bool { return s.Since(cohort.Settled) || s == cohort.Void }
 
 // whatCameAfter is afterFreeze of a draw that need not be sound.
 func whatCameAfter(ctx context.Context, tx *data.Tx, row data.DrawRow, m lottery.Manifest, k [32]byte, leaves []byte) ([]lottery.Part, error) {
@@ -276,7 +287,7 @@ func ballotsAgainst(ctx context.Context, tx *data.Tx, d data.DrawRow, k [32]byte
 	if err != nil {
 		return lottery.Part{}, err
 	}
-	if n == 0 && len(seen) > 1 && row.State.Since(cohort.Settled) {
+	if n == 0 && len(seen) > 1 && ended(row.State) {
 		return lottery.Part{Name: f.name, State: lottery.Absent, Detail: "purged"}, nil
 	}
 	for i := 1; i < len(seen); i++ {

@@ -2,6 +2,8 @@ package cycle
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -10,6 +12,7 @@ import (
 	"jebi/cohort"
 	"jebi/data"
 	"jebi/data/pgtest"
+	"jebi/lottery"
 )
 
 // TestWeightsAreCarriedOver: 12 places among 18 who listed 12 slots or more, and one who listed a single slot. Who got
@@ -143,6 +146,8 @@ func TestRetention(t *testing.T) {
 	all["draft"] = 0
 	is("2021-07-17 14:00", all) // the drafts of a frozen window are not needed
 	w.is(cohort.Published)
+	frozen := filepath.Join(t.TempDir(), "frozen")
+	w.must(WriteFrozen(w.ctx, w.db, w.cohort.ID, frozen))
 	if e, err := Explain(w.ctx, w.db, w.people["p000"]); err != nil || len(e.Choices) == 0 {
 		t.Fatalf("%+v, %v", e, err)
 	}
@@ -171,6 +176,22 @@ func TestRetention(t *testing.T) {
 	}
 	if e, err := Explain(w.ctx, w.db, w.people["p000"]); err != nil || e.Rank == 0 || len(e.Choices) != 0 {
 		t.Errorf("after the purge: %+v, %v", e, err)
+	}
+	// What was purged is said to be, and is nobody's tampering.
+	read := func(name string) []byte { b, err := os.ReadFile(filepath.Join(frozen, name)); w.must(err); return b }
+	var report lottery.Report
+	w.must(w.db.ReadTx(w.ctx, func(tx *data.Tx) (err error) {
+		report, err = Against(w.ctx, tx, w.cohort.ID, Outside{Checkpoint: pgtest.Value[[]byte](t, w.url, `SELECT checkpoint FROM jebi.draw`), Leaves: read(lottery.FileLeaves), Manifest: read(lottery.FileManifest)})
+		return err
+	}))
+	purged := 0
+	for _, p := range report.Parts {
+		if p.State == lottery.Absent && p.Detail == "purged" {
+			purged++
+		}
+	}
+	if !report.OK(false) || purged != 2 {
+		t.Errorf("against the copy, after the purge: %+v", report.Parts)
 	}
 	err := w.tx(func(tx *data.Tx) error { _, err := tx.PurgeCohort(w.ctx, 12345, "test"); return err })
 	if err == nil {
