@@ -41,10 +41,10 @@ func newPeopleCorrectCommand(a *app) *cobra.Command {
                        she belongs to another cohort, if neither window is past and she has not
                        answered; who has answered keeps her ballot
   --dead, --vaccinated, --remove
-                       before the freeze her ballot is not admitted to it; after the draw her
-                       place goes to the next, and she is off the waitlist
+                       before the freeze her ballot is not admitted to it; once the result is
+                       published her place goes to the next, and she is off the waitlist
   --restore            none of these after all; a place that is gone does not come back, but
-                       she is first in line for the next
+                       she is first in line for the next; before the publication nothing is gone
   --add                who was missing from the list: before her window closes she may answer;
                        later she joins the next window, or is told that she hears later
 Values are read as in an import. It needs a signed-in operator or somebody of the call centre.`,
