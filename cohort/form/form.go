@@ -88,6 +88,7 @@ type Form struct {
 	downloads *gate // of the public files, which may take long
 	lines     *lines
 	known     remembered
+	refusals  refusals
 	patterns  []string // of all pages, as net/http writes them
 	handler   http.Handler
 }

@@ -3,6 +3,7 @@ package form
 import (
 	"bytes"
 	"errors"
+	"html/template"
 	"io"
 	"net/http"
 	"net/url"
@@ -16,8 +17,8 @@ import (
 )
 
 // gate lets so many requests in at once as the machine can answer in good time,
-// and the others not at all: nobody waits at it. Who is under way longer than
-// she should be, while it is full, makes it narrower; who is not, wider.
+// and the others not at all: nobody waits at it. While people are sent away and
+// those inside take too long it is made narrower, otherwise wider.
 type gate struct {
 	mu    sync.Mutex
 	under int // requests under way
@@ -29,9 +30,9 @@ type gate struct {
 	full       bool      // somebody was sent away
 }
 
-// How the gate adapts: while people are sent away, every gateLook, to less than
-// gateSlow for nearly everyone who is let in. It is never so narrow that a
-// database far away would be kept idle.
+// How the gate adapts: every gateLook, to less than gateSlow for nearly everyone
+// who is let in. It is never so narrow that a database far away would be kept
+// idle.
 const (
 	gateSlow  = 100 * time.Millisecond
 	gateLook  = 100 * time.Millisecond
@@ -39,7 +40,7 @@ const (
 	gateCount = 20 // answers that a look needs
 )
 
-func newGate(most int) *gate { return &gate{width: min(most, 4*gateLeast), most: most} }
+func newGate(most int) *gate { return &gate{width: most, most: most} }
 
 // enter says whether one more may be under way.
 func (g *gate) enter() bool {
@@ -70,9 +71,11 @@ func (g *gate) leave(now time.Time, took time.Duration) {
 		return
 	}
 	switch {
+	case g.full && g.slow*2 > g.done:
+		g.width = max(min(gateLeast, g.most), g.width*3/4)
 	case g.full && g.slow*20 > g.done: // more than one in twenty
 		g.width = max(min(gateLeast, g.most), g.width*7/8)
-	case g.full && g.slow*50 <= g.done:
+	case !g.full || g.slow*50 <= g.done:
 		g.width = min(g.most, g.width+1+g.width/16)
 	}
 	g.since, g.done, g.slow, g.full = now, 0, 0, false
@@ -174,7 +177,8 @@ func (m *remembered) of(token [32]byte) (*cohort.Campaign, data.CampaignRow, tim
 }
 
 // overloaded answers without asking the database anything: nothing is lost, what
-// was filled in is in the page, and there is time until her window closes.
+// was filled in is in the page, and there is time until her window closes. It
+// costs next to nothing: the page is made once, and her fields are put into it.
 func (f *Form) overloaded(w http.ResponseWriter, r *http.Request) {
 	v := &visit{Request: r, w: w, early: true}
 	token, _ := f.cookieHash(v, sessionCookie)
@@ -189,27 +193,113 @@ func (f *Form) overloaded(w http.ResponseWriter, r *http.Request) {
 	if !closes.IsZero() {
 		until = f.Words.When(v.lang, closes, v.campaign.Location)
 	}
-	f.tryAgain(v, until)
+	next, fields := again(v)
+	made := f.refusals.page(refusal{v.lang, until, next, v.row.Version, len(fields) > 0}, func(fields []field) []byte {
+		var b bytes.Buffer
+		if err := f.pages.byName["failure.html"].Execute(&b, f.tryAgainPage(v, until, next, fields)); err != nil {
+			f.Log.Error("page cannot be shown", "page", "failure.html", "error", err.Error())
+		}
+		return b.Bytes()
+	})
+	h := w.Header()
+	h.Set("Retry-After", retryAfter)
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Language", v.lang)
+	w.WriteHeader(http.StatusServiceUnavailable)
+	w.Write(made.with(fields))
 }
+
+// retryAfter is when the same may be tried again, in seconds.
+const retryAfter = "20"
 
 // tryAgain says that nothing is lost. No queue, no number: try again soon, with
 // one button that sends the same once more.
 func (f *Form) tryAgain(v *visit, until string) {
-	v.w.Header().Set("Retry-After", "20")
-	p := failurePage{frame: f.frame(v, "form.fail.busy.title")}
+	v.w.Header().Set("Retry-After", retryAfter)
+	next, fields := again(v)
+	f.show(v, http.StatusServiceUnavailable, "failure.html", f.tryAgainPage(v, until, next, fields))
+}
+
+// again is where the button leads, and what it sends along.
+func again(v *visit) (next string, fields []field) {
+	switch {
+	case v.Method == http.MethodGet:
+		return local(v.URL.RequestURI()), nil
+	case v.Method == http.MethodPost && v.ParseForm() == nil:
+		return local(v.URL.Path), fieldsOf(v.PostForm)
+	}
+	return "/", nil
+}
+
+func (f *Form) tryAgainPage(v *visit, until, next string, fields []field) failurePage {
+	p := failurePage{frame: f.frame(v, "form.fail.busy.title"), Next: next, NextTo: f.Words.Text(v.lang, "form.again", nil), Fields: fields}
 	p.Heading = f.Words.Text(v.lang, "form.fail.busy.title", nil)
 	p.Lines = []string{f.Words.Text(v.lang, "form.fail.busy.text", nil)}
 	if until != "" {
 		p.Lines = append(p.Lines, f.Words.Text(v.lang, "form.fail.busy.until", map[string]any{"closes": until}))
 	}
-	p.Next, p.NextTo = "/", f.Words.Text(v.lang, "form.again", nil)
-	switch {
-	case v.Method == http.MethodGet:
-		p.Next = local(v.URL.RequestURI())
-	case v.Method == http.MethodPost && v.ParseForm() == nil:
-		p.Next, p.Fields = local(v.URL.Path), fieldsOf(v.PostForm)
+	return p
+}
+
+// refusal is all that a page of somebody who is sent away depends on, but for
+// her fields.
+type refusal struct {
+	lang, until, next string
+	version           int // of the campaign
+	fields            bool
+}
+
+// refusals are the pages that were made lately.
+type refusals struct {
+	mu    sync.Mutex
+	pages map[refusal]refusalPage
+}
+
+// mostRefusals bounds the pages that are kept.
+const mostRefusals = 500
+
+// refusalPage is a page, parted where the fields come.
+type refusalPage struct{ before, after []byte }
+
+// page gives the page, made anew where it is not there.
+func (r *refusals) page(key refusal, render func([]field) []byte) refusalPage {
+	r.mu.Lock()
+	p, ok := r.pages[key]
+	r.mu.Unlock()
+	if ok {
+		return p
 	}
-	f.show(v, http.StatusServiceUnavailable, "failure.html", p)
+	if !key.fields {
+		p.before = render(nil)
+	} else {
+		mark := field{"fields", "are put in here"}
+		p.before, p.after, _ = bytes.Cut(render([]field{mark}), inputs(nil, []field{mark}))
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.pages == nil || len(r.pages) >= mostRefusals {
+		r.pages = map[refusal]refusalPage{}
+	}
+	r.pages[key] = p
+	return p
+}
+
+// with is the page with somebody's fields.
+func (p refusalPage) with(fields []field) []byte {
+	b := make([]byte, 0, len(p.before)+len(p.after)+64*len(fields))
+	return append(inputs(append(b, p.before...), fields), p.after...)
+}
+
+// inputs writes hidden fields, as the template does.
+func inputs(b []byte, fields []field) []byte {
+	for _, x := range fields {
+		b = append(b, `<input type="hidden" name="`...)
+		b = append(b, template.HTMLEscapeString(x.Name)...)
+		b = append(b, `" value="`...)
+		b = append(b, template.HTMLEscapeString(x.Value)...)
+		b = append(b, `">`...)
+	}
+	return b
 }
 
 // mostDownloads bounds the downloads of public files at once: each may take

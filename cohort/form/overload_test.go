@@ -126,7 +126,7 @@ func (b *browser) status(path string) int {
 }
 
 // The gate is made narrower while people are sent away and those inside take
-// long, wider while they do not, and is left alone where nobody is sent away.
+// long, and wider while they do not, or nobody is sent away.
 func TestGateAdapts(t *testing.T) {
 	g := newGate(256)
 	now := time.Date(2021, 7, 14, 0, 0, 0, 0, time.UTC)
@@ -141,27 +141,29 @@ func TestGateAdapts(t *testing.T) {
 		}
 		return g.width
 	}
-	begin := g.width
-	if got := look(time.Second, false); got != begin {
-		t.Errorf("slow, and nobody sent away: width %d, was %d", got, begin)
+	repeat := func(n int, took time.Duration, full bool) int {
+		for range n {
+			look(took, full)
+		}
+		return g.width
 	}
-	for range 100 {
-		look(2*gateSlow, true)
-	}
-	if got := g.width; got != gateLeast {
-		t.Errorf("slow and full: width %d, want %d", got, gateLeast)
-	}
-	for range 200 {
-		look(gateSlow/2, true)
-	}
-	if got := g.width; got != 256 {
-		t.Errorf("quick and full: width %d, want 256", got)
-	}
-	for range 100 {
-		look(-1, true)
-	}
-	if got := g.width; got != 256 {
-		t.Errorf("without a clock: width %d", got)
+	for _, c := range []struct {
+		what  string
+		looks int
+		took  time.Duration
+		full  bool
+		want  int
+	}{
+		{"slow, and nobody sent away", 20, time.Second, false, 256},
+		{"slow and full", 100, 2 * gateSlow, true, gateLeast},
+		{"quick and full", 200, gateSlow / 2, true, 256},
+		{"slow and full again", 100, 2 * gateSlow, true, gateLeast},
+		{"nobody sent away any more", 200, time.Second, false, 256},
+		{"without a clock", 100, -1, true, 256},
+	} {
+		if got := repeat(c.looks, c.took, c.full); got != c.want {
+			t.Errorf("%s: width %d, want %d", c.what, got, c.want)
+		}
 	}
 }
 

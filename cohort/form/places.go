@@ -3,9 +3,11 @@ package form
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/text/unicode/norm"
@@ -49,45 +51,70 @@ type place struct {
 // clinicShelf remembers the clinics and slots of each cohort for a while.
 type clinicShelf struct {
 	mu      sync.Mutex
-	cohorts map[int]shelved
+	cohorts map[int]*shelf
 }
 
+// shelf is one cohort's.
+type shelf struct {
+	reading sync.Mutex // held by who reads anew
+	now     atomic.Pointer[shelved]
+}
+
+// shelved is what the people of a cohort can choose from, whoever they are.
 type shelved struct {
 	at      time.Time
-	clinics []data.ClinicRow
+	clinics []data.ClinicRow // that have slots
 	offered cohort.Offered
+	sites   []cohort.Site
+	dates   []string
+	parts   map[string]bool
+}
+
+func (s *shelved) fresh(now time.Time) bool {
+	age := now.Sub(s.at)
+	return age >= 0 && age < shelfFresh
 }
 
 // shelfFresh is how long clinics and slots are remembered: what is saved is
 // checked against the database anyway.
 const shelfFresh = 15 * time.Second
 
-// places reads what the visitor can choose from.
-func (f *Form) places(v *visit) (places, error) {
+// reach is places without the list of clinics: what it takes to say which ones a
+// wish means.
+func (f *Form) reach(v *visit) (places, error) {
 	s, err := f.shelf(v.Context(), v.row.ID, v.session.Cohort, v.session.Now)
 	if err != nil {
 		return places{}, err
 	}
-	p := places{offered: s.offered}
+	p := places{offered: s.offered, sites: s.sites, dates: s.dates}
 	if v.session.Lat != nil && v.session.Lon != nil {
 		p.home = &[2]float64{*v.session.Lat, *v.session.Lon}
 	}
-	dates, parts := map[string]bool{}, map[string]bool{}
-	for _, c := range s.clinics {
-		slots, ok := s.offered[c.Key]
-		if !ok {
-			continue
+	for _, d := range v.campaign.DayParts {
+		if s.parts[d.Key] {
+			p.parts = append(p.parts, d.Key)
 		}
-		for k := range slots {
-			date, part, _ := strings.Cut(k, "/")
-			dates[date], parts[part] = true, true
-		}
-		k := place{ClinicRow: c}
+	}
+	return p, nil
+}
+
+// places reads what the visitor can choose from.
+func (f *Form) places(v *visit) (places, error) {
+	p, err := f.reach(v)
+	if err != nil {
+		return p, err
+	}
+	s, err := f.shelf(v.Context(), v.row.ID, v.session.Cohort, v.session.Now)
+	if err != nil {
+		return p, err
+	}
+	p.clinics = make([]place, len(s.clinics))
+	for i, c := range s.clinics {
+		k := &p.clinics[i]
+		k.ClinicRow = c
 		if p.home != nil {
 			k.known, k.metres = true, cohort.Distance(p.home[0], p.home[1], c.Lat, c.Lon)
 		}
-		p.clinics = append(p.clinics, k)
-		p.sites = append(p.sites, cohort.Site{Key: c.Key, District: c.District, Lat: c.Lat, Lon: c.Lon})
 	}
 	odds, known, err := f.oddsOf(v.Context(), v.session.Cohort, v.session.Now)
 	if err != nil {
@@ -102,40 +129,64 @@ func (f *Form) places(v *visit) (places, error) {
 	slices.SortStableFunc(p.clinics, func(a, b place) int {
 		return cmp.Or(cmp.Compare(a.metres, b.metres), cmp.Compare(a.Name, b.Name))
 	})
-	for d := range dates {
-		p.dates = append(p.dates, d)
-	}
-	slices.Sort(p.dates)
-	for _, d := range v.campaign.DayParts {
-		if parts[d.Key] {
-			p.parts = append(p.parts, d.Key)
-		}
-	}
 	return p, nil
 }
 
-func (f *Form) shelf(ctx context.Context, campaign, cohortID int, now time.Time) (shelved, error) {
+// shelf gives what is remembered of a cohort. When it is old one visitor reads
+// it anew, and the others go on with what there is.
+func (f *Form) shelf(ctx context.Context, campaign, cohortID int, now time.Time) (*shelved, error) {
 	f.clinics.mu.Lock()
-	s, ok := f.clinics.cohorts[cohortID]
+	place := f.clinics.cohorts[cohortID]
+	if place == nil {
+		if f.clinics.cohorts == nil {
+			f.clinics.cohorts = map[int]*shelf{}
+		}
+		place = &shelf{}
+		f.clinics.cohorts[cohortID] = place
+	}
 	f.clinics.mu.Unlock()
-	if age := now.Sub(s.at); ok && age >= 0 && age < shelfFresh {
+	s := place.now.Load()
+	switch {
+	case s == nil:
+		place.reading.Lock()
+	case s.fresh(now) || !place.reading.TryLock():
 		return s, nil
 	}
+	defer place.reading.Unlock()
+	if s = place.now.Load(); s != nil && s.fresh(now) {
+		return s, nil // somebody else was faster
+	}
+	s, err := f.readShelf(ctx, campaign, cohortID, now)
+	if err == nil {
+		place.now.Store(s)
+	}
+	return s, err
+}
+
+func (f *Form) readShelf(ctx context.Context, campaign, cohortID int, now time.Time) (*shelved, error) {
 	clinics, err := f.DB.Clinics(ctx, campaign)
 	if err != nil {
-		return s, err
+		return nil, err
 	}
 	offered, err := f.DB.Offered(ctx, cohortID)
 	if err != nil {
-		return s, err
+		return nil, err
 	}
-	s = shelved{now, clinics, offered}
-	f.clinics.mu.Lock()
-	if f.clinics.cohorts == nil {
-		f.clinics.cohorts = map[int]shelved{}
+	s := &shelved{at: now, offered: offered, parts: map[string]bool{}}
+	dates := map[string]bool{}
+	for _, c := range clinics {
+		slots, ok := offered[c.Key]
+		if !ok {
+			continue
+		}
+		for k := range slots {
+			date, part, _ := strings.Cut(k, "/")
+			dates[date], s.parts[part] = true, true
+		}
+		s.clinics = append(s.clinics, c)
+		s.sites = append(s.sites, cohort.Site{Key: c.Key, District: c.District, Lat: c.Lat, Lon: c.Lon})
 	}
-	f.clinics.cohorts[cohortID] = s
-	f.clinics.mu.Unlock()
+	s.dates = slices.Sorted(maps.Keys(dates))
 	return s, nil
 }
 
