@@ -2,6 +2,7 @@ package cycle
 
 import (
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -130,6 +131,8 @@ func leftOutAgainst(ctx context.Context, tx *data.Tx, d *computed, board map[str
 			f.add("the ballot of person %d is recorded as left out; the board knows nothing of it", l.Person)
 		} else if e.Rank != l.Rank {
 			f.add("the ballot of person %d is recorded with rank %d, the board has %d", l.Person, l.Rank, e.Rank)
+		} else if err := f.take(d.restoredOnRecord(ctx, tx, l.Person, e)); err != nil {
+			return lottery.Part{}, err
 		}
 		delete(told, l.PID)
 	}
@@ -137,6 +140,28 @@ func leftOutAgainst(ctx context.Context, tx *data.Tx, d *computed, board map[str
 		f.add("the board tells of a ballot left out, pid %s, that the database does not have", pid)
 	}
 	return f.part("%d", len(list)), nil
+}
+
+// restoredOnRecord holds a ballot that came back against the entry of its
+// receipt in the log of saves, which the board has.
+func (d *computed) restoredOnRecord(ctx context.Context, tx *data.Tx, person int64, e LeftOutEntry) error {
+	b, err := tx.Ballot(ctx, d.row.Campaign, person)
+	if errors.Is(err, data.ErrNotFound) {
+		if ended(d.row.State) {
+			return nil // purged
+		}
+		return unsound("the ballot of person %d, which was left out and came back, was deleted", person)
+	}
+	if err != nil {
+		return err
+	}
+	entry := saveOf(d.draw.DrawID, lottery.ManifestHash(d.draw.Manifest), d.k, &data.SaveRow{
+		Person: b.Person, Key: b.PersonKey, Revision: b.Revision, Commit: b.Commit, Salt: b.Salt, SavedAt: b.SavedAt,
+	}).Entry()
+	if hex.EncodeToString(entry[:]) != e.SaveEntry || lottery.BallotCommit(b.Salt, b.Bytes) != b.Commit {
+		return unsound("the ballot of person %d, which was left out and came back, is not that of its receipt", person)
+	}
+	return nil
 }
 
 // leftOutTold are the board's entries of ballots that were left out, by pid.

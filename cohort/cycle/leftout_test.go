@@ -312,6 +312,23 @@ func TestLeftOut(t *testing.T) {
 	if !report.OK(true) {
 		t.Errorf("against the copy: %+v", report.Parts)
 	}
+	// A ballot that came back is held against its receipt too.
+	for _, change := range []string{
+		`UPDATE ballot SET revision = 3 WHERE person_id = %d`, `DELETE FROM ballot WHERE person_id = %d`,
+		`UPDATE ballot SET bytes = convert_to(replace(convert_from(bytes, 'UTF8'), '"c1","c2","c3"', '"c1","c2"'), 'UTF8') WHERE person_id = %d`,
+	} {
+		person := w.people[lost[2]]
+		keep := fmt.Sprintf(`CREATE TABLE IF NOT EXISTS kept AS SELECT * FROM ballot WHERE person_id = %d`, person)
+		pgtest.Unguarded(t, w.url, "jebi_owner", "jebi", keep+"; "+fmt.Sprintf(change, person))
+		w.must(w.db.ReadTx(w.ctx, func(tx *data.Tx) (err error) {
+			report, err = Against(w.ctx, tx, w.cohort.ID, Outside{Checkpoint: d.Checkpoint})
+			return err
+		}))
+		if i := slices.IndexFunc(report.Parts, func(p lottery.Part) bool { return p.Name == "left out" }); report.Parts[i].State != lottery.Fails || !strings.Contains(report.Parts[i].Detail, fmt.Sprint("person ", person)) {
+			t.Errorf("%s: %+v", change, report.Parts[i])
+		}
+		pgtest.Unguarded(t, w.url, "jebi_owner", "jebi", fmt.Sprintf(`DELETE FROM ballot WHERE person_id = %d; INSERT INTO ballot SELECT * FROM kept`, person))
+	}
 	if _, err := Publish(w.ctx, w.db, w.campaign, w.row.ID, t.TempDir(), nil); err != nil {
 		t.Error(err)
 	}
