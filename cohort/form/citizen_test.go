@@ -162,3 +162,46 @@ func TestOldBrowsersLink(t *testing.T) {
 	b.do(req)
 	b.wants(200, "/notice", "김하나님")
 }
+
+// Who is left alone in a party is not said to be together with anybody.
+func TestAPartyOfOneIsNone(t *testing.T) {
+	w := newTown(t)
+	a, b := w.signedIn(), w.signedInAs("정다섯", "19640517", "010-2345-6705")
+	a.post("/party", "act", "start")
+	code := partyCode.FindStringSubmatch(a.last.body)
+	b.post("/party/join", "code", code[1], "agree", "yes")
+	a.answer()
+	a.wants(200, "/receipt", "2명이 함께 신청합니다")
+	b.post("/party/leave")
+	for _, path := range []string{"/receipt", "/window", "/review", "/withdraw"} {
+		if p := a.get(path); p.status != 200 || strings.Contains(textOf(p.body), "1명") {
+			t.Errorf("%s: %d %s", path, p.status, textOf(p.body))
+		}
+	}
+}
+
+// Before the close nobody without an answer is told that she is not in the draw.
+func TestNoResultBeforeItsTime(t *testing.T) {
+	w := newTown(t)
+	b := w.signedIn()
+	for _, path := range []string{"/result", "/why", "/proof.json", "/result.ics"} {
+		b.get(path)
+		b.wants(200, "/window", "지금 신청하실 수 있습니다")
+	}
+}
+
+func TestIsName(t *testing.T) {
+	for _, name := range []string{"박딸", "Zoë O'Brien", "J.R. Smith", "Nguyễn Văn A", "김·이", "أمينة", "Kim-Lee"} {
+		if n := personName(name); !isName(n) {
+			t.Errorf("%q is no name", n)
+		}
+	}
+	for _, name := range []string{"", "<b>딸</b>", "딸\u202e", "https://x.example", "010-1234-5678", "딸 (자녀)이", "\u2066딸"} {
+		if n := personName(name); isName(n) {
+			t.Errorf("%q is a name", n)
+		}
+	}
+	if n := personName("bank.kr\n지금 접속"); n != "bank. kr 지금 접속" {
+		t.Errorf("%q", n)
+	}
+}

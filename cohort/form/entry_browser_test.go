@@ -96,7 +96,7 @@ func TestWaysInByKeyboard(t *testing.T) {
 	h.enters("번호 적기", "/party/join")
 	h.types("code|", code)
 	h.types("agree|", " ")
-	h.enters("들어가기", "/party")
+	h.enters("함께하기", "/party")
 	h.says("다른 1명과 함께 신청합니다")
 	h.enters("나오고 싶어요", "/party/leave")
 	h.enters("나오기", "/party")

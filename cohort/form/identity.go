@@ -22,6 +22,21 @@ func plainName(s string) string {
 	}, norm.NFKC.String(s))
 }
 
+// personName tidies a name that others will read, in messages too: one line, and
+// no point that could make an address of it.
+func personName(s string) string {
+	return strings.Join(strings.Fields(strings.ReplaceAll(s, ".", ". ")), " ")
+}
+
+// isName says whether a text can be somebody's name: letters, and what stands
+// between them. Nothing that turns the line round or leads elsewhere is among
+// that.
+func isName(s string) bool {
+	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsMark(r) && !strings.ContainsRune(" .'’-·", r)
+	})
+}
+
 // birthDate reads eight digits, year, month, day, however they are parted:
 // "19640517", "1964-05-17", "1964. 5. 17." It gives "1964-05-17", or "".
 func birthDate(typed string) string {

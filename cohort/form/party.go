@@ -38,6 +38,14 @@ type partyPage struct {
 	Mate   int // how many the others are
 }
 
+// together is how many answer together: 0 where she is alone in her party.
+func together(ms []data.PartyMember) int {
+	if len(ms) < 2 {
+		return 0
+	}
+	return len(ms)
+}
+
 // partyPage reads the visitor's party. What can be changed only while her
 // window is open is said so.
 func (f *Form) partyPage(v *visit, title string) (partyPage, error) {

@@ -63,10 +63,12 @@ func (f *Form) askProxy(v *visit) error {
 		return err
 	}
 	p := f.proxyPage(v, "entry.proxy.title")
-	p.Name, p.Phone, p.Relation = v.field("name", 100), v.field("phone", 40), v.field("relation", 20)
+	p.Name, p.Phone, p.Relation = personName(v.field("name", 100)), v.field("phone", 40), v.field("relation", 20)
 	number := phone(p.Phone)
 	if p.Name == "" {
 		p.Problems = append(p.Problems, problem{"name", p.T("entry.proxy.name.missing")})
+	} else if !isName(p.Name) {
+		p.Problems = append(p.Problems, problem{"name", p.T("entry.proxy.name.letters")})
 	}
 	if !slices.Contains(relations[:], p.Relation) {
 		p.Problems, p.Relation = append(p.Problems, problem{"relation", p.T("entry.proxy.relation.missing")}), ""
@@ -203,6 +205,7 @@ type undoPage struct {
 	Former  bool // her own answer comes back
 	Saved   bool // the answer that stands is a proxy's
 	Open    bool
+	Party   bool // she answers together with others, whoever made it so
 	Until   string
 }
 
@@ -232,7 +235,7 @@ func (f *Form) undoPage(v *visit) (undoPage, standing, []data.ProxyRow, error) {
 	if len(p.Proxies) == 0 {
 		return p, s, nil, goTo("/window")
 	}
-	p.Open, p.Until = s.Open, s.Moment
+	p.Open, p.Until, p.Party = s.Open, s.Moment, s.Open && v.session.Party != 0
 	p.Saved = s.Ballot != nil && s.Ballot.Channel == data.ChannelProxy
 	p.Former = former(rows) != nil
 	return p, s, rows, nil

@@ -39,14 +39,19 @@ type resultPage struct {
 	Left      string // why she is off the waitlist
 	Done      string // what she has just done
 	Draw      string
+	Receipt   bool // she has one
 }
 
 // result shows what the draw gave her, and what she can do with it.
 func (f *Form) result(v *visit) error {
-	p, _, err := f.resultPage(v)
+	p, r, err := f.resultPage(v)
 	if err != nil {
 		return err
 	}
+	if r.State == "no_ballot" && !r.CohortState.Since(cohort.Published) {
+		return goTo("/window") // there is no result of hers, and there may be time left
+	}
+	p.Receipt = r.State != "no_cohort" && r.State != "no_ballot"
 	switch done := v.URL.Query().Get("done"); done {
 	case "accept", "decline", "cancel", "offer-accept", "offer-decline", "leave":
 		p.Done = p.T("form.result.done." + done)
@@ -177,7 +182,10 @@ func (f *Form) doResult(v *visit) error {
 		case "offer-decline":
 			_, err = tx.DeclineOffer(v.Context(), offer, person, by, "")
 		case "leave":
-			_, err = tx.LeaveWaitlist(v.Context(), person, "asked", by, "")
+			var left bool
+			if left, err = tx.LeaveWaitlist(v.Context(), person, "asked", by, ""); err == nil && !left {
+				err = data.ErrNoPlace
+			}
 		default:
 			return errNoPage
 		}

@@ -38,7 +38,7 @@ func (f *Form) showReview(v *visit, status int, flaws []cohort.Flaw) error {
 		if err != nil {
 			return err
 		}
-		p.Party = len(ms)
+		p.Party = together(ms)
 	}
 	f.show(v, status, "review.html", p)
 	return nil
@@ -59,7 +59,7 @@ func (f *Form) submit(v *visit) error {
 	if v.field("mark", 32) != d.mark() {
 		return goTo("/review?stale=1")
 	}
-	ps, err := f.places(v)
+	ps, err := f.reach(v)
 	if err != nil {
 		return err
 	}
@@ -152,7 +152,7 @@ func (f *Form) receipt(v *visit) error {
 		if err != nil {
 			return err
 		}
-		p.Party = len(ms)
+		p.Party = together(ms)
 	}
 	before, err := f.DB.SavedBefore(v.Context(), v.session.Person, s.Ballot.Revision)
 	if err != nil {
@@ -264,7 +264,7 @@ func (f *Form) withdraw(v *visit) error {
 		if err != nil {
 			return err
 		}
-		p.Party = len(ms)
+		p.Party = together(ms)
 	}
 	f.show(v, http.StatusOK, "withdraw.html", p)
 	return nil

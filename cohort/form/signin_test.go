@@ -289,7 +289,7 @@ func TestSession(t *testing.T) {
 	b.wants(200, "/window", "오전 10시 59분에 로그아웃됩니다")
 	w.at(w.campaign.Cohorts[0].Opens.Add(time.Hour + 60*time.Minute))
 	b.get("/window")
-	b.wants(200, "/sign-in", "오래 쓰지 않아 로그아웃되었습니다")
+	b.wants(200, "/sign-in", "오래 쓰지 않으면 저절로 로그아웃됩니다")
 	if p := b.post("/review", "mark", "x"); p.status != 401 {
 		t.Errorf("a form after the session's end: %d", p.status)
 	}

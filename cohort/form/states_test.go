@@ -117,7 +117,7 @@ func TestWhy(t *testing.T) {
 	w.at(w.campaign.Cohorts[0].PublishAt.Add(time.Hour))
 	b = w.signedIn()
 	b.get("/result")
-	b.wants(200, "/result", "1장 가운데 1번째", "대기자 명단에서 다음 차례입니다")
+	b.wants(200, "/result", "1개 가운데 1번", "대기자 명단에서 다음 차례입니다")
 	b.get("/why")
 	b.wants(200, "/why", "700 of 700", "강남힐병원 24 409–412", "gone 5 3", "강남고려병원 40 690 (1개 시간은 끝까지 차지 않음)", "이 희망으로 자리를 받았습니다", "해당하는 추첨 자리가 없었습니다",
 		"python3 verify.py gwanak-2021-1962-66 receipt-1.json")

@@ -135,9 +135,9 @@ func TestSubmittedTwice(t *testing.T) {
 	b.get("/review")
 	mark := b.mark()
 	b.post("/review", "mark", mark)
-	b.wants(200, "/receipt", "1번째 판")
+	b.wants(200, "/receipt", "1번째 저장")
 	b.post("/review", "mark", mark)
-	b.wants(200, "/receipt", "1번째 판")
+	b.wants(200, "/receipt", "1번째 저장")
 	if n := w.count(`SELECT count(*) FROM @ballot_history`); n != 1 {
 		t.Errorf("%d saves", n)
 	}
@@ -148,7 +148,7 @@ func TestSubmittedTwice(t *testing.T) {
 	b.get("/review")
 	b.wants(200, "/review", "7월 14일(수) 오전 10시에 제출한 신청을 이것으로 바꿉니다")
 	b.post("/review", "mark", b.mark())
-	b.wants(200, "/receipt", "2번째 판", "7월 14일(수) 오전 10시에 제출한 신청을 이것으로 바꾸었습니다")
+	b.wants(200, "/receipt", "2번째 저장", "7월 14일(수) 오전 10시에 제출한 신청을 이것으로 바꾸었습니다")
 }
 
 // What no slot can serve is said at once, with what would help; and one button

@@ -121,7 +121,7 @@ func (f *Form) windowPage(v *visit) (windowPage, error) {
 		if err != nil {
 			return p, err
 		}
-		p.Party = len(ms)
+		p.Party = together(ms)
 	}
 	return p, nil
 }
