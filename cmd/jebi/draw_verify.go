@@ -25,10 +25,27 @@ type verifyAnswer struct {
 	lottery.Report
 }
 
+// databaseFlag is what --database means here: alone, that the database is held
+// against a copy; with a name, which one too.
+type databaseFlag struct {
+	on   bool
+	name *string
+}
+
+func (f *databaseFlag) String() string { return "" }
+func (f *databaseFlag) Type() string   { return "bool" }
+
+func (f *databaseFlag) Set(s string) error {
+	if f.on = true; s != "true" {
+		*f.name = s
+	}
+	return nil
+}
+
 func newDrawVerifyCommand(a *app) *cobra.Command {
 	var receipt, key, audit string
 	var against string
-	strict, database := false, false
+	strict, database := false, databaseFlag{name: &a.dbName}
 	c := &cobra.Command{
 		Use:   "verify DIR|ARCHIVE, or verify COHORT --database --against COPY",
 		Short: "Recompute a draw from its public bundle",
@@ -43,12 +60,17 @@ did it.`,
 		Example: `  jebi draw verify bundle/1962-66
   jebi draw verify bundle/1962-66 --receipt receipt.json --json
   jebi draw verify 1962-66 --database --against frozen/`,
-		Args: cobra.ExactArgs(1),
+		Args: func(cc *cobra.Command, args []string) error {
+			if database.on && len(args) > 1 {
+				return usage(errors.New("here --database alone says that the database is held against a copy; name another one with --database=NAME"))
+			}
+			return cobra.ExactArgs(1)(cc, args)
+		},
 		RunE: func(cc *cobra.Command, args []string) error {
-			if database != (against != "") {
+			if database.on != (against != "") {
 				return usage(errors.New("--database and --against COPY go together"))
 			}
-			if database {
+			if database.on {
 				return a.verifyDatabase(cc.Context(), args[0], against, strict)
 			}
 			fsys, done, err := openBundle(args[0])
@@ -92,7 +114,8 @@ did it.`,
 	c.Flags().StringVar(&receipt, "receipt", "", "a citizen's receipt (proof) to check against the bundle")
 	c.Flags().StringVar(&key, "key", "", "file with the operator's verifier key, got from elsewhere")
 	c.Flags().StringVar(&audit, "audit", "", "folder of a sworn auditor's files (jebi draw audit-files)")
-	c.Flags().BoolVar(&database, "database", false, "hold the database against a copy")
+	c.Flags().Var(&database, "database", "hold the database against a copy; --database=NAME: that one")
+	c.Flags().Lookup("database").NoOptDefVal = "true"
 	c.Flags().StringVar(&against, "against", "", "the copy: a bundle, a frozen folder, or a checkpoint")
 	c.Flags().BoolVar(&strict, "strict", false, "fail also where anything is absent")
 	return c

@@ -79,6 +79,10 @@ func newOfferListCommand(a *app) *cobra.Command {
 				return err
 			}
 			return a.show(lines, func(w io.Writer) error {
+				if len(lines) == 0 {
+					_, err := fmt.Fprintf(w, "cohort %s has no such offers; --all shows those that ended too\n", row.Key)
+					return err
+				}
 				for _, o := range lines {
 					if _, err := fmt.Fprintf(w, "%d\trank %d\tsize %d\tchoice %d\tslot %d\t%s\tuntil %s\n",
 						o.ID, o.Rank, o.Size, o.Choice, o.Slot, o.State, showMoment(o.Deadline, c)); err != nil {
