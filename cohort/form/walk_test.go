@@ -169,7 +169,7 @@ func walk(t *testing.T, lang string, see func(stop)) {
 	b.post("/ballot/choice/1", "act", "save", "kind", "district", "dates", "2021-07-26")
 	sent("fail-signed-out")
 	w.exec(`UPDATE @session SET expires_at = @jebi_now() + interval '1 hour'`)
-	at("window-closed-none", "/window")
+	at("window-closed-withdrawn", "/window")
 
 	w, b, _, _ = begin()
 	enter(w, b)
