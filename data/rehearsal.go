@@ -25,7 +25,7 @@ func Recreate(ctx context.Context, url string) error {
 	}
 	name := cfg.Database
 	if !slices.ContainsFunc([]string{"demo", "rehearsal", "sample"}, func(w string) bool { return strings.Contains(name, w) }) {
-		return fmt.Errorf("recreate database: %s is kept: only a database with demo, rehearsal or sample in its name is dropped and made anew", name)
+		return fmt.Errorf("recreate database: %s is not named as one that may be dropped: its name needs demo, rehearsal or sample in it", name)
 	}
 	if err := onlySample(ctx, cfg); err != nil {
 		return fmt.Errorf("recreate database %s: %w", name, err)
