@@ -62,6 +62,8 @@ var course = []struct{ state, sql string }{
 }
 
 const (
+	newBallot = `INSERT INTO ballot (campaign_id, person_id, cohort_id, revision, bytes, salt, commit, channel, official_id, session_id, saved_at) VALUES (1, 4, 1, `
+
 	place = `INSERT INTO assignment (campaign_id, cohort_id, person_id, rank, slot_id, choice, origin) VALUES `
 	offer = `INSERT INTO offer (cohort_id, rank, slot_id, choice, size, batch_at, deadline) VALUES `
 )
@@ -91,6 +93,18 @@ func TestTheSchemaRefuses(t *testing.T) {
 			{"the board changed", `UPDATE board SET body = 'x', body_hash = sha256('x')`, "permission denied"},
 			{"the trail changed", `DELETE FROM audit`, "permission denied"},
 			{"history changed", `UPDATE ballot_history SET revision = 2`, "permission denied"},
+			{"a ballot of revision 0", newBallot + `0, '{}', sha256('s'), sha256('c'), 'sample', NULL, NULL, now())`, "is not sound"},
+			{"an empty ballot", newBallot + `1, '', sha256('s'), sha256('c'), 'sample', NULL, NULL, now())`, "is not sound"},
+			{"a ballot of 61 kB", newBallot + `1, convert_to(repeat('x', 61000), 'UTF8'), sha256('s'), sha256('c'), 'sample', NULL, NULL, now())`, "is not sound"},
+			{"a short salt", newBallot + `1, '{}', 's', sha256('c'), 'sample', NULL, NULL, now())`, "is not sound"},
+			{"a short commitment", newBallot + `1, '{}', sha256('s'), 'c', 'sample', NULL, NULL, now())`, "is not sound"},
+			{"no such channel", newBallot + `1, '{}', sha256('s'), sha256('c'), 'pigeon', NULL, NULL, now())`, "is not sound"},
+			{"a ballot on paper without an official", newBallot + `1, '{}', sha256('s'), sha256('c'), 'paper', NULL, NULL, now())`, "is not sound"},
+			{"a ballot of her own by an official", newBallot + `1, '{}', sha256('s'), sha256('c'), 'web', 1, 1, now())`, "is not sound"},
+			{"a ballot by the form without a session", newBallot + `1, '{}', sha256('s'), sha256('c'), 'web', NULL, NULL, now())`, "is not sound"},
+			{"a ballot made unsound", `UPDATE ballot SET salt = 's' WHERE person_id = 1`, "is not sound"},
+			{"the trail of no campaign", `INSERT INTO audit (campaign_id, actor, act, subject) VALUES (1, 'system', 'a.b', 'c'), (7, 'system', 'a.b', 'c')`, "a campaign that is not there"},
+			{"the trail of no official", `INSERT INTO audit (campaign_id, actor, official_id, second_id, act, subject) VALUES (1, 'official', 1, 9, 'a.b', 'c')`, "an official who is not there"},
 			{"a ballot past the parent", `UPDATE ballot_3 SET revision = 2`, "permission denied"},
 			{"a table emptied", `TRUNCATE board`, "permission denied"},
 		},
