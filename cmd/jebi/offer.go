@@ -80,7 +80,11 @@ func newOfferListCommand(a *app) *cobra.Command {
 			}
 			return a.show(lines, func(w io.Writer) error {
 				if len(lines) == 0 {
-					_, err := fmt.Fprintf(w, "cohort %s has no such offers; --all shows those that ended too\n", row.Key)
+					none := "live offers; --all shows those that ended too"
+					if all {
+						none = "offers"
+					}
+					_, err := fmt.Fprintf(w, "cohort %s has no %s\n", row.Key, none)
 					return err
 				}
 				for _, o := range lines {
