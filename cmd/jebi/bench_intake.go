@@ -53,6 +53,7 @@ quarter of an hour; with --quick less than three minutes, with the same figures 
 			if err != nil {
 				return err
 			}
+			a.collectLess() // as serve does
 			v := programVersion()
 			r, err := rehearse.BenchIntake(ctx, rehearse.IntakeConfig{
 				Quick: quick, Seed: seed, Clock: time.Now, Random: rand.Reader, Revision: v.Revision,

@@ -83,6 +83,7 @@ func (a *app) serve(ctx context.Context, o serveOptions) error {
 	if err := o.check(); err != nil {
 		return err
 	}
+	a.collectLess()
 	db, err := a.database(ctx)
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 
 	"jebi/data"
 )
@@ -15,6 +16,7 @@ import (
 type window struct {
 	queue   []*item
 	leaders int
+	under   int // saves in commits that are under way
 }
 
 // item is a save on its way. Its result is set before done is closed.
@@ -98,6 +100,7 @@ func (it *item) giveLead() {
 // leadOnce commits one batch and passes the lead on, perhaps to the same
 // caller, where her save was not in the batch.
 func (s *Service) leadOnce(ctx context.Context, cohortID int, w *window, leader *item) {
+	runtime.Gosched() // whoever is about to queue does so first; alone, she waits for nobody
 	batch := s.take(w)
 	if len(batch) > 0 {
 		// The batch is not the leader's alone: her hanging up ends nothing.
@@ -107,6 +110,7 @@ func (s *Service) leadOnce(ctx context.Context, cohortID int, w *window, leader 
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	w.under -= len(batch)
 	leader.leading = false
 	for _, it := range w.queue {
 		if !it.leading {
@@ -117,15 +121,22 @@ func (s *Service) leadOnce(ctx context.Context, cohortID int, w *window, leader 
 	w.leaders--
 }
 
+// fewTogether is how many saves go into one commit however few there are: to
+// share them out among the lanes would cost more than it gains.
+const fewTogether = 24
+
 // take removes a batch from the queue: one save a person, in their order; a
-// second save of the same person stays for the next.
+// second save of the same person stays for the next. Where there are many, each
+// lane gets its share, so that none waits for the one with all of them.
 func (s *Service) take(w *window) []*item {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	share := (len(w.queue) + w.under + s.cfg.Lanes - 1) / s.cfg.Lanes
+	most := min(s.cfg.Batch, max(fewTogether, share))
 	seen := make(map[int64]bool, len(w.queue))
 	var batch, rest []*item
 	for _, it := range w.queue {
-		if len(batch) < s.cfg.Batch && !seen[it.person] {
+		if len(batch) < most && !seen[it.person] {
 			seen[it.person] = true
 			it.taken = true
 			batch = append(batch, it)
@@ -134,6 +145,7 @@ func (s *Service) take(w *window) []*item {
 		}
 	}
 	w.queue = rest
+	w.under += len(batch)
 	return batch
 }
 

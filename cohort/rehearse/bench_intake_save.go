@@ -148,7 +148,7 @@ func (s *saving) compare(ctx context.Context) error {
 		rate := map[string]float64{}
 		for i := range modes {
 			mode := modes[(i+repeat)%len(modes)]
-			if err := s.copies.Checkpoint(ctx); err != nil {
+			if err := s.copies.Settle(ctx); err != nil { // nobody tidies up after another in this run
 				return err
 			}
 			var p99 float64
