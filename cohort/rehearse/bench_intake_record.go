@@ -99,6 +99,7 @@ func (r *record) lost(ctx context.Context, db *data.DB, cohortID int, asked func
 		saves, last int
 		want        map[int][32]byte // by revision
 		all         [][32]byte       // where revisions were not told
+		rounds      map[int]bool     // of those
 	}
 	told := map[int64]*said{}
 	f, err := os.Open(filepath.Clean(r.file.Name()))
@@ -118,12 +119,16 @@ func (r *record) lost(ctx context.Context, db *data.DB, cohortID int, asked func
 		person, revision := int64(binary.BigEndian.Uint64(line[:])), int(binary.BigEndian.Uint32(line[8:]))
 		t := told[person]
 		if t == nil {
-			t = &said{want: map[int][32]byte{}}
+			t = &said{want: map[int][32]byte{}, rounds: map[int]bool{}}
 			told[person] = t
 		}
+		round := int(binary.BigEndian.Uint32(line[12:]))
+		if revision == 0 && t.rounds[round] {
+			continue // she submitted the same once more, and was told that it stands
+		}
 		t.saves++
-		if want := wanted(asked(person, int(binary.BigEndian.Uint32(line[12:])))); revision == 0 {
-			t.all = append(t.all, want)
+		if want := wanted(asked(person, round)); revision == 0 {
+			t.all, t.rounds[round] = append(t.all, want), true
 		} else {
 			t.last, t.want[revision] = max(t.last, revision), want
 		}
