@@ -1,7 +1,10 @@
 package cohort
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -169,4 +172,70 @@ func TestLookUpsOfACampaign(t *testing.T) {
 	if text.In("en") != "hello" || text.In("fr", "de", "ko") != "안녕" || text.In("fr") != "" {
 		t.Error("a text falls back in the order asked for")
 	}
+}
+
+// The bytes are those of encoding/json, whatever stands in the texts.
+func TestEncodeIsJSON(t *testing.T) {
+	word := rapid.OneOf(rapid.String(), rapid.StringMatching(`[a-z0-9:<>&"\\]{0,8}`), rapid.SampledFrom([]string{"\u2028", "\x7f", "\xff", "가", "\t", "\x00"}))
+	set := rapid.OneOf(rapid.Just([]string(nil)), rapid.SliceOfN(word, 0, 3))
+	rapid.Check(t, func(t *rapid.T) {
+		b := Ballot{Version: BallotVersion, Draw: word.Draw(t, "draw"), Person: word.Draw(t, "person"), Party: word.Draw(t, "party"), Choices: []Choice{}}
+		for range rapid.IntRange(0, 3).Draw(t, "choices") {
+			b.Choices = append(b.Choices, Choice{Target: word.Draw(t, "target"), Clinics: set.Draw(t, "clinics"), Dates: set.Draw(t, "dates"), Parts: set.Draw(t, "parts")})
+		}
+		var want bytes.Buffer
+		e := json.NewEncoder(&want)
+		e.SetEscapeHTML(false)
+		if err := e.Encode(b); err != nil {
+			t.Fatal(err)
+		}
+		if got := string(b.Encode()) + "\n"; got != want.String() {
+			t.Fatalf("%q, and encoding/json has %q", got, want.String())
+		}
+	})
+}
+
+// What is normal is what Normalize leaves as it is.
+func TestNormal(t *testing.T) {
+	parts := town().DayParts
+	set := func(words ...string) *rapid.Generator[[]string] {
+		return rapid.OneOf(rapid.Just([]string(nil)), rapid.SliceOfN(rapid.SampledFrom(words), 0, 4))
+	}
+	seen := map[bool]bool{}
+	rapid.Check(t, func(t *rapid.T) {
+		var b Ballot
+		for range rapid.IntRange(0, 2).Draw(t, "choices") {
+			b.Choices = append(b.Choices, Choice{
+				Clinics: set("a", "b", "c").Draw(t, "clinics"), Dates: set("1", "2").Draw(t, "dates"), Parts: set("am", "pm", "evening", "night").Draw(t, "parts"),
+			})
+		}
+		again := Ballot{Choices: slices.Clone(b.Choices)}
+		again.Normalize(parts)
+		normal := b.Normal(parts)
+		seen[normal] = true
+		if normal && string(b.Encode()) != string(again.Encode()) {
+			t.Fatalf("%+v is called normal, and would be %+v", b, again)
+		}
+		if !again.Normal(parts) && complete(again, parts) {
+			t.Fatalf("%+v is not called normal", again)
+		}
+	})
+	if !seen[true] || !seen[false] {
+		t.Errorf("normal or not: %v", seen)
+	}
+}
+
+// complete says whether nothing is missing or unknown.
+func complete(b Ballot, parts []DayPart) bool {
+	for _, c := range b.Choices {
+		if len(c.Clinics) == 0 || len(c.Dates) == 0 || len(c.Parts) == 0 {
+			return false
+		}
+		for _, k := range c.Parts {
+			if !slices.ContainsFunc(parts, func(p DayPart) bool { return p.Key == k }) {
+				return false
+			}
+		}
+	}
+	return true
 }

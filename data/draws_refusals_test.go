@@ -105,7 +105,7 @@ func TestTheSchemaRefuses(t *testing.T) {
 			{"a ballot made unsound", `UPDATE ballot SET salt = 's' WHERE person_id = 1`, "is not sound"},
 			{"the trail of no campaign", `INSERT INTO audit (campaign_id, actor, act, subject) VALUES (1, 'system', 'a.b', 'c'), (7, 'system', 'a.b', 'c')`, "a campaign that is not there"},
 			{"the trail of no official", `INSERT INTO audit (campaign_id, actor, official_id, second_id, act, subject) VALUES (1, 'official', 1, 9, 'a.b', 'c')`, "an official who is not there"},
-			{"a ballot past the parent", `UPDATE ballot_3 SET revision = 2`, "permission denied"},
+			{"a ballot deleted", `DELETE FROM ballot WHERE person_id = 1`, "permission denied"},
 			{"a table emptied", `TRUNCATE board`, "permission denied"},
 		},
 		"closed": {

@@ -20,7 +20,12 @@ var migrations embed.FS
 // Migrate brings the database to the newest schema, under a lock, so that
 // programs which start together do it once. The login needs the right to
 // create roles, or the roles jebi_owner and jebi_app granted to it.
-func Migrate(ctx context.Context, url string) error {
+func Migrate(ctx context.Context, url string) error { return migrateTo(ctx, url, newest) }
+
+// newest is the last migration there is.
+const newest = 0
+
+func migrateTo(ctx context.Context, url string, version int64) error {
 	cfg, err := pgx.ParseConfig(url)
 	if err != nil {
 		return errors.New("the database address cannot be read; DATABASE_URL looks like postgres://user:password@host:5432/name")
@@ -55,7 +60,12 @@ func Migrate(ctx context.Context, url string) error {
 	if err != nil {
 		return fmt.Errorf("migrate: %w", err)
 	}
-	if _, err := p.Up(ctx); err != nil {
+	if version == newest {
+		_, err = p.Up(ctx)
+	} else {
+		_, err = p.UpTo(ctx, version)
+	}
+	if err != nil {
 		return fmt.Errorf("migrate: %w", err)
 	}
 	return nil

@@ -403,3 +403,52 @@ func TestRoundAt(t *testing.T) {
 		}
 	}
 }
+
+// TestSaveBatch: receipts that have one signature each hold by themselves, and
+// for nothing else.
+func TestSaveBatch(t *testing.T) {
+	key := testKey(t, "gov.example", false, 1)
+	public := must(OperatorPublic(key.Public()))(t)
+	for _, n := range []int{1, 2, 3, 5, 8, 64, 129} {
+		saves := make([]Save, n)
+		for i := range saves {
+			saves[i] = Save{"d-1", Hash{1}, ID{byte(i), 2}, [32]byte{3, byte(i)}, uint32(i + 1), Hash{5, byte(i)}, time.UnixMicro(1626250000000006).UTC()}
+		}
+		signed := SignSaves(key.Private(), saves)
+		if (n == 1) != (signed[0].Batch == nil) {
+			t.Errorf("%d saves: batch %+v", n, signed[0].Batch)
+		}
+		for i, s := range signed {
+			again := must(ParseSavedBallot(must(s.MarshalJSON())(t)))(t)
+			if again.Save != saves[i] || again.Check(public) != nil || again.Check(must(OperatorPublic(testKey(t, "x", false, 9).Public()))(t)) == nil {
+				t.Errorf("%d of %d: %+v: %v", i, n, again, again.Check(public))
+			}
+			if n == 1 {
+				continue
+			}
+			for name, change := range map[string]func(*SavedBallot){
+				"the next one's save":     func(s *SavedBallot) { s.Save = saves[(i+1)%n] },
+				"another revision":        func(s *SavedBallot) { s.Revision++ },
+				"another place":           func(s *SavedBallot) { s.Batch.Index++ },
+				"past the end":            func(s *SavedBallot) { s.Batch.Index += s.Batch.Size },
+				"another root":            func(s *SavedBallot) { s.Batch.Root[0]++ },
+				"a root of its own":       func(s *SavedBallot) { e := s.Entry(); *s.Batch = Batch{0, 1, hashLeaf(e[:]), nil} },
+				"a proof cut short":       func(s *SavedBallot) { s.Batch.Proof = s.Batch.Proof[1:] },
+				"a proof too long":        func(s *SavedBallot) { s.Batch.Proof = append(s.Batch.Proof, Hash{}) },
+				"another hash":            func(s *SavedBallot) { s.Batch.Proof[0][0]++ },
+				"the signature by itself": func(s *SavedBallot) { s.Batch = nil },
+				"no signature":            func(s *SavedBallot) { s.Signature = nil },
+			} {
+				b := must(ParseSavedBallot(must(s.MarshalJSON())(t)))(t)
+				if change(&b); b.Check(public) == nil {
+					t.Errorf("%d of %d: %s: the signature holds", i, n, name)
+				}
+			}
+		}
+	}
+	lone := Save{DrawID: "d-1", Revision: 1}.Sign(key.Private())
+	e := lone.Entry()
+	if lone.Batch = (&Batch{0, 1, hashLeaf(e[:]), nil}); lone.Check(public) == nil {
+		t.Error("the signature of one is taken for that of a batch")
+	}
+}

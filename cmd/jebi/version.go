@@ -8,6 +8,10 @@ import (
 	"github.com/spf13/cobra"
 )
 
+// revision is the commit that the program was built from, set by the linker:
+// the go command stamps it only where it may look into the repository.
+var revision string
+
 // builtVersion is what the program knows about its own build.
 type builtVersion struct {
 	Version  string `json:"version"`
@@ -16,7 +20,7 @@ type builtVersion struct {
 }
 
 func programVersion() builtVersion {
-	v := builtVersion{Version: "unknown"}
+	v := builtVersion{Version: "unknown", Revision: revision}
 	if b, ok := debug.ReadBuildInfo(); ok {
 		v.Version, v.Go = b.Main.Version, b.GoVersion
 		for _, s := range b.Settings {
@@ -24,6 +28,9 @@ func programVersion() builtVersion {
 				v.Revision = s.Value
 			}
 		}
+	}
+	if v.Revision == "" {
+		v.Revision = "unknown"
 	}
 	return v
 }

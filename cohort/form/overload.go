@@ -232,7 +232,11 @@ func again(v *visit) (next string, fields []field) {
 }
 
 func (f *Form) tryAgainPage(v *visit, until, next string, fields []field) failurePage {
-	p := failurePage{frame: f.frame(v, "form.fail.busy.title"), Next: next, NextTo: f.Words.Text(v.lang, "form.again", nil), Fields: fields}
+	againText := "form.again"
+	if fields != nil { // what she sent is sent once more
+		againText = "form.send_again"
+	}
+	p := failurePage{frame: f.frame(v, "form.fail.busy.title"), Next: next, NextTo: f.Words.Text(v.lang, againText, nil), Fields: fields}
 	p.Heading = f.Words.Text(v.lang, "form.fail.busy.title", nil)
 	p.Lines = []string{f.Words.Text(v.lang, "form.fail.busy.text", nil)}
 	if until != "" {

@@ -40,7 +40,7 @@ func readPages() (pages, error) {
 		if base == "layout.html" || base == "parts.html" {
 			continue
 		}
-		t, err := template.New("layout.html").ParseFS(templates, "templates/layout.html", "templates/parts.html", n)
+		t, err := template.New("layout.html").Funcs(template.FuncMap{"tel": tel}).ParseFS(templates, "templates/layout.html", "templates/parts.html", n)
 		if err != nil {
 			return ps, fmt.Errorf("form: %w", err)
 		}
@@ -100,6 +100,35 @@ func (p frame) T(key string, pairs ...any) string {
 		}
 	}
 	return p.book.Text(p.Lang, key, args)
+}
+
+// Call is T of a text that names a telephone number, which can be called from
+// the page.
+func (p frame) Call(key string, pairs ...any) template.HTML {
+	const mark = "\uFFFC" // stands in no text
+	var number string
+	for i := 0; i+1 < len(pairs); i += 2 {
+		if pairs[i] == "phone" {
+			number = fmt.Sprint(pairs[i+1])
+			pairs[i+1] = mark
+		}
+	}
+	return template.HTML(strings.ReplaceAll(template.HTMLEscapeString(p.T(key, pairs...)), mark, string(tel(number))))
+}
+
+// tel writes a telephone number as a link that calls it.
+func tel(number string) template.HTML {
+	digits := strings.Map(func(r rune) rune {
+		if r >= '0' && r <= '9' || r == '+' {
+			return r
+		}
+		return -1
+	}, number)
+	text := template.HTMLEscapeString(number)
+	if digits == "" {
+		return template.HTML(text)
+	}
+	return template.HTML(`<a href="tel:` + digits + `">` + text + `</a>`)
 }
 
 // When writes a moment in campaign time.

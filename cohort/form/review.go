@@ -70,6 +70,9 @@ func (f *Form) submit(v *visit) error {
 		Campaign: v.campaign, Person: v.session.Person, Cohort: v.session.Cohort, Choices: d.choices(ps),
 		Channel: v.session.Channel(), Session: v.session.ID,
 	}
+	if v.session.Party == 0 {
+		r.Key = v.session.Key
+	}
 	if kept { // one that was changed elsewhere since stays
 		r.Draft = d.kept
 	}

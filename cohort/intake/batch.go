@@ -74,6 +74,7 @@ func (s *Service) write(ctx context.Context, tx *data.Tx, cohortID int, people [
 	if err != nil {
 		return nil, nil, err
 	}
+	s.noteDraw(cohortID, w.CampaignKey, drawID(w))
 	results := make(map[*item]outcome, len(batch))
 	later := map[*item]bool{}
 	written := map[int64]bool{}
@@ -200,18 +201,26 @@ func (s *Service) rows(w data.WindowRow, it *item, members []data.Voter) ([]data
 			b.Draft = it.request.Draft
 		}
 		if !it.withdraw {
-			b.Bytes = cohort.Ballot{Draw: drawID(w), Person: v.Key, Party: v.PartyKey, Choices: it.choices}.Encode()
-			s.random.Lock()
-			_, err := io.ReadFull(s.cfg.Random, b.Salt[:])
-			s.random.Unlock()
-			if err != nil {
-				return nil, fmt.Errorf("random salt: %w", err)
+			if err := s.fill(&b, cohort.Ballot{Draw: drawID(w), Person: v.Key, Party: v.PartyKey, Choices: it.choices}); err != nil {
+				return nil, err
 			}
-			b.Commit = lottery.BallotCommit(b.Salt, b.Bytes)
 		}
 		rows[i] = b
 	}
 	return rows, nil
+}
+
+// fill gives a row its bytes, a new salt, and the commitment to both.
+func (s *Service) fill(row *data.Ballot, b cohort.Ballot) error {
+	row.Bytes = b.Encode()
+	s.random.Lock()
+	_, err := io.ReadFull(s.cfg.Random, row.Salt[:])
+	s.random.Unlock()
+	if err != nil {
+		return fmt.Errorf("random salt: %w", err)
+	}
+	row.Commit = lottery.BallotCommit(row.Salt, row.Bytes)
+	return nil
 }
 
 // drawID is cohort.Campaign.DrawID, by the database's own keys.

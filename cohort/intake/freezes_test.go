@@ -101,7 +101,11 @@ func saversAgainstFreezes(t *testing.T, p *place, freezes int, unlocked, always 
 			wg.Go(func() {
 				for n := 0; ; n++ {
 					person := int64(1 + i*15 + n%15)
-					r, err := services[i%2].Save(ctx, answer(person, "C1"))
+					request := answer(person, "C1")
+					if i%4 >= 2 { // of half of them the key is known: theirs are plain saves
+						request = known(person, "C1")
+					}
+					r, err := services[i%2].Save(ctx, request)
 					var closed *Closed
 					mu.Lock()
 					switch {

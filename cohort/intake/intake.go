@@ -35,8 +35,8 @@ type Config struct {
 	Limit time.Duration
 }
 
-// Service saves ballots. It may be shared; it owns no goroutine: callers
-// commit for each other.
+// Service saves ballots. It may be shared; it has goroutines only while
+// somebody waits for a save.
 type Service struct {
 	cfg     Config
 	mu      sync.Mutex
@@ -72,8 +72,9 @@ func New(c Config) *Service {
 // all its members: theirs are saved with hers, all or none.
 type Request struct {
 	Campaign *cohort.Campaign
-	Person   int64 // her id
-	Cohort   int   // id of her cohort, or 0 to look it up
+	Person   int64  // her id
+	Key      string // her key in the official list, or "": saves of people whose keys are known go faster
+	Cohort   int    // id of her cohort, or 0 to look it up
 	Choices  []cohort.Choice
 	Channel  string // data.ChannelWeb …
 	Session  int64  // for web and proxy
@@ -257,8 +258,11 @@ func (s *Service) place(ctx context.Context, r *Request) error {
 // slots of the cohort. The slots are remembered, and read again before a
 // choice is refused by them.
 func (s *Service) normalize(ctx context.Context, r Request) ([]cohort.Choice, error) {
-	b := cohort.Ballot{Choices: cloneChoices(r.Choices)}
-	b.Normalize(r.Campaign.DayParts)
+	b := cohort.Ballot{Choices: r.Choices}
+	if !b.Normal(r.Campaign.DayParts) { // the caller's own choices stay as they are
+		b.Choices = cloneChoices(r.Choices)
+		b.Normalize(r.Campaign.DayParts)
+	}
 	s.mu.Lock()
 	offered := s.offered[r.Cohort]
 	s.mu.Unlock()

@@ -5,18 +5,19 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"runtime/debug"
 
 	"jebi/data"
 )
 
-// window is the queue of one cohort. Whoever finds fewer leaders at work than
-// there may be leads: she commits what has queued, her own save among it, and
-// hands over to one who waits. No goroutine is left when nobody saves, and a
-// lonely save waits for nobody.
+// window is the queue of one cohort. Batches of what has queued are committed
+// by goroutines that end with them: none is left when nobody saves.
 type window struct {
-	queue   []*item
-	leaders int
-	under   int // saves in commits that are under way
+	queue    []*item
+	batches  int    // under way
+	under    int    // saves in them
+	campaign string // key, "" before a batch has read it
+	draw     string // draw_id, likewise
 }
 
 // item is a save on its way. Its result is set before done is closed.
@@ -26,20 +27,23 @@ type item struct {
 	withdraw bool
 	request  Request
 
-	taken   bool          // by a batch: its answer will come; guarded by Service.mu
-	leading bool          // it is this caller's turn to lead, or soon; guarded by Service.mu
-	lead    chan struct{} // her turn
+	plain   bool        // row is what to save for her, where she is as she is thought to be
+	row     data.Ballot // of a plain save
+	draw    string      // draw_id in its bytes
+	taken   bool        // by a batch: its answer will come; guarded by Service.mu
 	done    chan struct{}
 	receipt Receipt
 	err     error
-	draw    *draw // to sign the receipt for; nil: no signature
 }
 
 // submit queues the item and waits for its answer. A caller who gives up
 // before a batch took her item has saved nothing; after that she waits for the
 // truth, which comes within the commit's limit.
 func (s *Service) submit(ctx context.Context, cohortID int, it *item) (Receipt, error) {
-	it.lead, it.done = make(chan struct{}, 1), make(chan struct{})
+	if err := s.prepare(cohortID, it); err != nil {
+		return Receipt{}, err
+	}
+	it.done = make(chan struct{})
 	s.mu.Lock()
 	w := s.windows[cohortID]
 	if w == nil {
@@ -51,35 +55,25 @@ func (s *Service) submit(ctx context.Context, cohortID int, it *item) (Receipt, 
 		return Receipt{}, ErrBusy
 	}
 	w.queue = append(w.queue, it)
-	if w.leaders < s.cfg.Lanes {
-		w.leaders++
-		it.giveLead()
-	}
+	s.start(cohortID, w)
 	s.mu.Unlock()
 
-	for {
-		select {
-		case <-it.done:
-			if it.err == nil && it.draw != nil {
-				s.sign(&it.receipt, it.draw)
-			}
-			return it.receipt, it.err
-		case <-it.lead:
-			s.leadOnce(ctx, cohortID, w, it)
-		case <-ctx.Done():
-			if s.leave(w, it) {
-				return Receipt{}, fmt.Errorf("not saved: %w", context.Cause(ctx))
-			}
-			ctx = context.WithoutCancel(ctx) // taken, or about to lead: the answer comes
+	select {
+	case <-it.done:
+	case <-ctx.Done():
+		if s.leave(w, it) {
+			return Receipt{}, fmt.Errorf("not saved: %w", context.Cause(ctx))
 		}
+		<-it.done // taken: the answer comes
 	}
+	return it.receipt, it.err
 }
 
-// leave takes an item back that no batch has taken and that is not to lead.
+// leave takes an item back that no batch has taken.
 func (s *Service) leave(w *window, it *item) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if it.taken || it.leading {
+	if it.taken {
 		return false
 	}
 	for i, q := range w.queue {
@@ -91,39 +85,71 @@ func (s *Service) leave(w *window, it *item) bool {
 	return false
 }
 
-// giveLead makes it the caller's turn; the service is locked.
-func (it *item) giveLead() {
-	it.leading = true
-	it.lead <- struct{}{} // there is room: a turn is given once until it is over
+// start begins a batch where something has queued and a lane is free. The
+// service is locked.
+func (s *Service) start(cohortID int, w *window) {
+	if len(w.queue) > 0 && w.batches < s.cfg.Lanes {
+		w.batches++
+		go s.batch(cohortID, w)
+	}
 }
 
-// leadOnce commits one batch and passes the lead on, perhaps to the same
-// caller, where her save was not in the batch.
-func (s *Service) leadOnce(ctx context.Context, cohortID int, w *window, leader *item) {
-	runtime.Gosched() // whoever is about to queue does so first; alone, she waits for nobody
+// batch commits one batch.
+func (s *Service) batch(cohortID int, w *window) {
+	runtime.Gosched() // who is about to queue does so first; a lonely save waits for nobody
 	batch := s.take(w)
-	if len(batch) > 0 {
-		// The batch is not the leader's alone: her hanging up ends nothing.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.Limit)
-		s.commit(ctx, cohortID, batch)
-		cancel()
+	defer func() {
+		if p := recover(); p != nil { // nobody may wait for ever, and the others go on saving
+			fail(batch, fmt.Errorf("saving broke down: %v\n%s", p, debug.Stack()))
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		w.batches--
+		w.under -= len(batch)
+		s.start(cohortID, w)
+	}()
+	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.Limit) // nobody's hanging up ends the batch
+	defer cancel()
+	s.commit(ctx, cohortID, batch)
+}
+
+// commit saves the items and tells their callers: the plain saves in one go, the
+// others with a look at each.
+func (s *Service) commit(ctx context.Context, cohortID int, batch []*item) {
+	settled, rest := s.plain(ctx, cohortID, batch)
+	s.tell(cohortID, settled)
+	if len(rest) > 0 {
+		s.careful(ctx, cohortID, rest)
+		s.tell(cohortID, rest)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	w.under -= len(batch)
-	leader.leading = false
-	for _, it := range w.queue {
-		if !it.leading {
-			it.giveLead()
-			return
+}
+
+// fail answers those who have no answer yet.
+func fail(items []*item, err error) {
+	for _, it := range items {
+		select {
+		case <-it.done:
+		default:
+			it.receipt, it.err = Receipt{}, err
+			close(it.done)
 		}
 	}
-	w.leaders--
+}
+
+// tell signs the receipts of what was saved and lets their callers go on.
+func (s *Service) tell(cohortID int, items []*item) {
+	if len(items) == 0 {
+		return
+	}
+	s.sign(cohortID, items)
+	for _, it := range items {
+		close(it.done)
+	}
 }
 
 // fewTogether is how many saves go into one commit however few there are: to
 // share them out among the lanes would cost more than it gains.
-const fewTogether = 24
+const fewTogether = 32
 
 // take removes a batch from the queue: one save a person, in their order; a
 // second save of the same person stays for the next. Where there are many, each
@@ -133,8 +159,8 @@ func (s *Service) take(w *window) []*item {
 	defer s.mu.Unlock()
 	share := (len(w.queue) + w.under + s.cfg.Lanes - 1) / s.cfg.Lanes
 	most := min(s.cfg.Batch, max(fewTogether, share))
-	seen := make(map[int64]bool, len(w.queue))
-	var batch, rest []*item
+	seen := make(map[int64]bool, min(most, len(w.queue)))
+	batch, rest := make([]*item, 0, min(most, len(w.queue))), w.queue[:0]
 	for _, it := range w.queue {
 		if len(batch) < most && !seen[it.person] {
 			seen[it.person] = true
@@ -144,36 +170,29 @@ func (s *Service) take(w *window) []*item {
 			rest = append(rest, it)
 		}
 	}
+	clear(w.queue[len(rest):])
 	w.queue = rest
 	w.under += len(batch)
 	return batch
 }
 
-// commit saves the batch. Where it fails as a whole for a reason that may lie
-// in one of them, it is halved, so that a bad one fails alone.
-func (s *Service) commit(ctx context.Context, cohortID int, batch []*item) {
+// careful saves with a look at each, and says why where one is refused. Where
+// the batch fails as a whole for a reason that may lie in one of them, it is
+// halved, so that a bad one fails alone.
+func (s *Service) careful(ctx context.Context, cohortID int, batch []*item) {
 	later, err := s.transact(ctx, cohortID, batch)
 	switch {
 	case err == nil:
-		d := s.signing(ctx, cohortID)
-		for _, it := range batch {
-			it.draw = d
-		}
 	case len(batch) > 1 && (data.RowFault(err) || errors.Is(err, errMissing) || errors.Is(err, data.ErrPartyChanged)):
-		s.commit(ctx, cohortID, batch[:len(batch)/2])
-		s.commit(ctx, cohortID, batch[len(batch)/2:])
+		s.careful(ctx, cohortID, batch[:len(batch)/2])
+		s.careful(ctx, cohortID, batch[len(batch)/2:])
 		return
 	default:
 		for _, it := range batch {
 			it.err = err
 		}
 	}
-	for _, it := range batch {
-		if !later[it] {
-			close(it.done)
-		}
-	}
 	for it := range later { // a party that met one of its members in this batch
-		s.commit(ctx, cohortID, []*item{it})
+		s.careful(ctx, cohortID, []*item{it})
 	}
 }

@@ -22,9 +22,6 @@ func (s *Service) Signed(ctx context.Context, b data.BallotRow) (*lottery.SavedB
 	if err != nil {
 		return nil, err
 	}
-	signed := lottery.Save{
-		DrawID: d.id, Manifest: d.manifest, PID: lottery.PID(d.k, d.id, b.PersonKey), Salt: b.Salt,
-		Revision: uint32(b.Revision), Commit: b.Commit, Time: b.SavedAt,
-	}.Sign(s.cfg.Operator.Private())
+	signed := d.save(b.PersonKey, b.Salt, b.Revision, b.Commit, b.SavedAt).Sign(s.cfg.Operator.Private())
 	return &signed, nil
 }

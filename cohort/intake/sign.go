@@ -2,6 +2,7 @@ package intake
 
 import (
 	"context"
+	"time"
 
 	"jebi/lottery"
 )
@@ -27,18 +28,39 @@ func (s *Service) signing(ctx context.Context, cohortID int) *draw {
 	return &d
 }
 
-// sign adds the operator's signature to a receipt: after the commit, so that it
-// vouches for nothing that may be lost, and by each caller for herself, so that
-// the next batch does not wait for it.
-func (s *Service) sign(r *Receipt, d *draw) {
-	if r.Withdrawn || r.Revision == 0 {
+// sign adds the operator's signature to the receipts of what was saved: after
+// the commit, so that it vouches for nothing that may be lost.
+func (s *Service) sign(cohortID int, items []*item) {
+	if s.cfg.Operator == nil {
 		return
 	}
-	signed := lottery.Save{
-		DrawID: d.id, Manifest: d.manifest, PID: lottery.PID(d.k, d.id, r.Person), Salt: r.Salt,
-		Revision: uint32(r.Revision), Commit: r.Commit, Time: r.SavedAt,
-	}.Sign(s.cfg.Operator.Private())
-	r.Signed = &signed
+	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.Limit)
+	defer cancel()
+	d := s.signing(ctx, cohortID)
+	if d == nil {
+		return
+	}
+	saves, of := make([]lottery.Save, 0, len(items)), make([]*Receipt, 0, len(items))
+	for _, it := range items {
+		if r := &it.receipt; it.err == nil && !r.Withdrawn && r.Revision > 0 {
+			saves, of = append(saves, d.save(r.Person, r.Salt, r.Revision, r.Commit, r.SavedAt)), append(of, r)
+		}
+	}
+	if len(saves) == 0 {
+		return
+	}
+	signed := lottery.SignSaves(s.cfg.Operator.Private(), saves)
+	for i := range signed {
+		of[i].Signed = &signed[i]
+	}
+}
+
+// save is what is signed for a saved revision.
+func (d *draw) save(person string, salt [32]byte, revision int, commit lottery.Hash, at time.Time) lottery.Save {
+	return lottery.Save{
+		DrawID: d.id, Manifest: d.manifest, PID: lottery.PID(d.k, d.id, person), Salt: salt,
+		Revision: uint32(revision), Commit: commit, Time: at,
+	}
 }
 
 // drawOf reads a window's draw once: what was announced stands.

@@ -165,7 +165,7 @@ func (b *intakeBench) saveAndDraw(ctx context.Context, t *benchTown, copies *dat
 	service := intake.New(intake.Config{DB: t.db, Random: b.Random, Operator: &t.operator})
 	err := each(ctx, benchSavers, upTo(t.people), func(ctx context.Context, i int) error {
 		r, err := service.Save(ctx, intake.Request{
-			Campaign: t.campaign, Person: int64(i + 1), Cohort: t.cohort.ID, Choices: t.choices(want.wishes(i)), Channel: data.ChannelWeb, Session: int64(i + 1),
+			Campaign: t.campaign, Person: int64(i + 1), Key: townKey(i), Cohort: t.cohort.ID, Choices: t.choices(want.wishes(i)), Channel: data.ChannelWeb, Session: int64(i + 1),
 		})
 		if err == nil {
 			kept.add(int64(i+1), r.Revision, 0)

@@ -104,7 +104,7 @@ func (s *saving) asked(person int64, round int) []cohort.Choice {
 // save is one save of one person, noted once it is acknowledged.
 func (s *saving) save(ctx context.Context, service *intake.Service, i int, signed bool) error {
 	r, err := service.Save(ctx, intake.Request{
-		Campaign: s.town.campaign, Person: int64(i + 1), Cohort: s.town.cohort.ID, Choices: s.choices(i, s.round), Channel: data.ChannelWeb, Session: int64(i + 1),
+		Campaign: s.town.campaign, Person: int64(i + 1), Key: townKey(i), Cohort: s.town.cohort.ID, Choices: s.choices(i, s.round), Channel: data.ChannelWeb, Session: int64(i + 1),
 	})
 	if err != nil {
 		return err

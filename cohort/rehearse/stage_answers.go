@@ -194,7 +194,7 @@ func (r *Rehearsal) saveAll(ctx context.Context, g *group, as []answer) error {
 }
 
 func (r *Rehearsal) request(g *group, a answer) intake.Request {
-	return intake.Request{Campaign: r.campaign, Person: a.person.ID, Cohort: g.id, Choices: a.choices, Channel: data.ChannelSample}
+	return intake.Request{Campaign: r.campaign, Person: a.person.ID, Key: a.person.Key, Cohort: g.id, Choices: a.choices, Channel: data.ChannelSample}
 }
 
 // changeSome lets a few people answer again, and a few withdraw.
