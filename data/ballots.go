@@ -122,7 +122,7 @@ const (
 	  LEFT JOIN ballot b ON b.campaign_id = p.campaign_id AND b.person_id = p.id
 	 ORDER BY p.id`
 
-	// A look into each of the ballots' partitions is most of the work of selectVoters.
+	// To look for each ballot is most of the work of selectVoters.
 	selectSavers = votersAsked + `0, false, 0` + votersFrom + ` ORDER BY p.id`
 )
 

@@ -18,11 +18,13 @@ import (
 
 const (
 	// The plan of plainSave is the same for every batch: to make it anew takes longer than to run it.
-	lockPlain = `SELECT pg_advisory_xact_lock_shared($1, $2), set_config('plan_cache_mode', 'force_generic_plan', true)`
-	onePlan   = `SELECT set_config('plan_cache_mode', 'force_generic_plan', true)`
+	// The whole trip is with the server at once: where it waits so long that the caller was told that nothing is saved,
+	// it must end by itself.
+	onePlan   = `SELECT set_config('plan_cache_mode', 'force_generic_plan', true), set_config('lock_timeout', '8s', true)`
+	lockPlain = onePlan + `, pg_advisory_xact_lock_shared($1, $2)`
 
 	// plainSave writes the ballots of those for whom all is as it should be: a little stricter than what may be saved at
-	// all. Rows come in the order of the arrays, so that two batches never wait for each other in a ring.
+	// all. Rows come in the order of the people, so that two batches never wait for each other in a ring.
 	plainSave = `
 	WITH w AS MATERIALIZED (
 	  SELECT c.id, c.campaign_id, g.sample, c.now
@@ -37,6 +39,7 @@ const (
 	   WHERE p.key = i.key AND p.campaign_id = w.campaign_id AND p.cohort_id = w.id AND p.status = 'eligible'
 	     AND (i.channel IN ('web', 'proxy') OR i.channel = 'sample' AND w.sample)
 	     AND NOT EXISTS (SELECT FROM party_member m WHERE m.campaign_id = p.campaign_id AND m.person_id = p.id)
+	   ORDER BY p.id
 	  ON CONFLICT (campaign_id, person_id) DO UPDATE
 	     SET revision = b.revision + 1, bytes = excluded.bytes, salt = excluded.salt, commit = excluded.commit,
 	         withdrawn = false, channel = excluded.channel, official_id = NULL, session_id = excluded.session_id, saved_at = excluded.saved_at
@@ -58,7 +61,7 @@ const (
 	plainDrafts = `
 	DELETE FROM draft d
 	 USING unnest($1::bigint[], $2::timestamptz[], $3::bytea[]) AS i (person_id, kept, commit), ballot b
-	 WHERE d.person_id = i.person_id AND d.saved_at = i.kept
+	 WHERE d.campaign_id = (SELECT campaign_id FROM cohort WHERE id = $4) AND d.person_id = i.person_id AND d.saved_at = i.kept
 	   AND b.campaign_id = d.campaign_id AND b.person_id = i.person_id AND b.commit = i.commit AND b.cohort_id = $4`
 )
 
@@ -72,6 +75,9 @@ type PlainSaved struct {
 // ErrNotPlain says that nothing was saved, because something in the batch was
 // refused by a rule of the schema.
 var ErrNotPlain = errors.New("not saved the plain way")
+
+// ErrLocked says that nothing was saved, because others held a lock too long.
+var ErrLocked = errors.New("waited too long for a lock")
 
 // SavePlain saves ballots of the channels web, proxy and sample, one a person,
 // by rising ids, of people with these keys, in one transaction of its own under
@@ -109,6 +115,8 @@ func (db *DB) SavePlain(ctx context.Context, campaignKey string, cohortID int, k
 		return saved, nil
 	case RowFault(err), retryable(err), violated(err, "ballot_window_open"):
 		return nil, ErrNotPlain
+	case hasCode(err, "55P03"):
+		return nil, ErrLocked
 	default:
 		return nil, fmt.Errorf("save %d ballots of cohort %d: %w", len(ballots), cohortID, err)
 	}

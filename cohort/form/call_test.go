@@ -11,7 +11,9 @@ func TestTel(t *testing.T) {
 		"+82 2 120":        `<a href="tel:+822120">+82 2 120</a>`,
 		"":                 ``,
 		"none":             `none`,
-		`"><b onclick=1>2`: `<a href="tel:12">&#34;&gt;&lt;b onclick=1&gt;2</a>`,
+		"1339, 02-120":     `1339, 02-120`,
+		"02-123-4567~9":    `02-123-4567~9`,
+		`"><b onclick=1>2`: `&#34;&gt;&lt;b onclick=1&gt;2`,
 	} {
 		if got := string(tel(number)); got != want {
 			t.Errorf("%q: %s, want %s", number, got, want)

@@ -9,6 +9,7 @@ import (
 	"html/template"
 	"io/fs"
 	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -116,19 +117,17 @@ func (p frame) Call(key string, pairs ...any) template.HTML {
 	return template.HTML(strings.ReplaceAll(template.HTMLEscapeString(p.T(key, pairs...)), mark, string(tel(number))))
 }
 
-// tel writes a telephone number as a link that calls it.
+// aNumber is a text that is one telephone number, and nothing else.
+var aNumber = regexp.MustCompile(`^\+?[0-9][0-9 ()-]*$`)
+
+// tel writes a telephone number as a link that calls it; what is not one number
+// stays text.
 func tel(number string) template.HTML {
-	digits := strings.Map(func(r rune) rune {
-		if r >= '0' && r <= '9' || r == '+' {
-			return r
-		}
-		return -1
-	}, number)
 	text := template.HTMLEscapeString(number)
-	if digits == "" {
+	if !aNumber.MatchString(number) {
 		return template.HTML(text)
 	}
-	return template.HTML(`<a href="tel:` + digits + `">` + text + `</a>`)
+	return template.HTML(`<a href="tel:` + strings.NewReplacer(" ", "", "(", "", ")", "", "-", "").Replace(number) + `">` + text + `</a>`)
 }
 
 // When writes a moment in campaign time.

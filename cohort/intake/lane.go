@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"slices"
 
 	"jebi/data"
 )
@@ -117,10 +118,9 @@ func (s *Service) batch(cohortID int, w *window) {
 // others with a look at each.
 func (s *Service) commit(ctx context.Context, cohortID int, batch []*item) {
 	settled, rest := s.plain(ctx, cohortID, batch)
-	s.tell(cohortID, settled)
+	s.tell(ctx, cohortID, settled)
 	if len(rest) > 0 {
 		s.careful(ctx, cohortID, rest)
-		s.tell(cohortID, rest)
 	}
 }
 
@@ -137,11 +137,11 @@ func fail(items []*item, err error) {
 }
 
 // tell signs the receipts of what was saved and lets their callers go on.
-func (s *Service) tell(cohortID int, items []*item) {
+func (s *Service) tell(ctx context.Context, cohortID int, items []*item) {
 	if len(items) == 0 {
 		return
 	}
-	s.sign(cohortID, items)
+	s.sign(ctx, cohortID, items)
 	for _, it := range items {
 		close(it.done)
 	}
@@ -176,9 +176,9 @@ func (s *Service) take(w *window) []*item {
 	return batch
 }
 
-// careful saves with a look at each, and says why where one is refused. Where
-// the batch fails as a whole for a reason that may lie in one of them, it is
-// halved, so that a bad one fails alone.
+// careful saves with a look at each, says why where one is refused, and tells
+// the callers. Where the batch fails as a whole for a reason that may lie in one
+// of them, it is halved, so that a bad one fails alone.
 func (s *Service) careful(ctx context.Context, cohortID int, batch []*item) {
 	later, err := s.transact(ctx, cohortID, batch)
 	switch {
@@ -192,6 +192,7 @@ func (s *Service) careful(ctx context.Context, cohortID int, batch []*item) {
 			it.err = err
 		}
 	}
+	s.tell(ctx, cohortID, slices.DeleteFunc(slices.Clone(batch), func(it *item) bool { return later[it] }))
 	for it := range later { // a party that met one of its members in this batch
 		s.careful(ctx, cohortID, []*item{it})
 	}

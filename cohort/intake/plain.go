@@ -65,6 +65,9 @@ func (s *Service) plain(ctx context.Context, cohortID int, batch []*item) (settl
 	if errors.Is(err, data.ErrNotPlain) {
 		return nil, batch
 	}
+	if errors.Is(err, data.ErrLocked) {
+		err = ErrBusy
+	}
 	if err != nil {
 		for _, it := range items {
 			it.err = err

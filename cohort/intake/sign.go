@@ -30,12 +30,10 @@ func (s *Service) signing(ctx context.Context, cohortID int) *draw {
 
 // sign adds the operator's signature to the receipts of what was saved: after
 // the commit, so that it vouches for nothing that may be lost.
-func (s *Service) sign(cohortID int, items []*item) {
+func (s *Service) sign(ctx context.Context, cohortID int, items []*item) {
 	if s.cfg.Operator == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.Limit)
-	defer cancel()
 	d := s.signing(ctx, cohortID)
 	if d == nil {
 		return

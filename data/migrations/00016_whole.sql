@@ -4,6 +4,8 @@
 -- Ballots stand in one table. Every statement made each partition that it touched ready anew, which for a batch of
 -- saves took as long as writing its rows; the reason for partitions, to spread them over several machines, is better
 -- served by a plain table, which such engines divide themselves.
+-- A program of the version before may be taking saves: it waits, and finds the new table.
+LOCK TABLE ballot, audit IN ACCESS EXCLUSIVE MODE;
 CREATE TABLE ballot_whole (
   campaign_id int NOT NULL,
   person_id   bigint NOT NULL,
@@ -26,6 +28,7 @@ ALTER TABLE ballot_whole RENAME TO ballot;
 ALTER TABLE ballot
   ADD PRIMARY KEY (campaign_id, person_id);
 CREATE INDEX ballot_cohort ON ballot (cohort_id);
+ANALYZE ballot;
 REVOKE ALL ON ballot FROM jebi_app;
 GRANT SELECT, INSERT, UPDATE ON ballot TO jebi_app;
 
