@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -205,8 +206,10 @@ func (f *Form) overloaded(w http.ResponseWriter, r *http.Request) {
 	h.Set("Retry-After", retryAfter)
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Language", v.lang)
+	body := made.with(fields)
+	h.Set("Content-Length", strconv.Itoa(len(body))) // in one piece, however long it is
 	w.WriteHeader(http.StatusServiceUnavailable)
-	w.Write(made.with(fields))
+	w.Write(body)
 }
 
 // retryAfter is when the same may be tried again, in seconds.
@@ -233,7 +236,7 @@ func again(v *visit) (next string, fields []field) {
 
 func (f *Form) tryAgainPage(v *visit, until, next string, fields []field) failurePage {
 	againText := "form.again"
-	if fields != nil { // what she sent is sent once more
+	if len(fields) > 0 { // what she sent is sent once more
 		againText = "form.send_again"
 	}
 	p := failurePage{frame: f.frame(v, "form.fail.busy.title"), Next: next, NextTo: f.Words.Text(v.lang, againText, nil), Fields: fields}

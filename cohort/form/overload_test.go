@@ -33,7 +33,7 @@ func TestRefusedFormIsKept(t *testing.T) {
 			t.Errorf("the page has no %s", want)
 		}
 	}
-	if !strings.Contains(p.body, `<form method="post" action="/ballot/choice/1">`) || p.header.Get("Retry-After") == "" {
+	if !strings.Contains(p.body, `<form method="post" action="/ballot/choice/1">`) || p.header.Get("Retry-After") == "" || p.header.Get("Content-Length") == "" || !strings.Contains(p.body, "<button>Send again</button>") {
 		t.Errorf("no way to send it again: %s", p.body)
 	}
 	if p := b.get("/ballot?x=1"); p.status != 503 || !strings.Contains(p.body, `href="/ballot?x=1"`) {
