@@ -136,7 +136,7 @@ func (b *Ballot) Normalize(parts []DayPart) {
 func (b *Ballot) Normal(parts []DayPart) bool {
 	for i := range b.Choices {
 		c := &b.Choices[i]
-		if !isSet(c.Clinics) || !isSet(c.Dates) || c.Parts == nil {
+		if !isSet(c.Clinics) || !isSet(c.Dates) || len(c.Parts) == 0 {
 			return false
 		}
 		next := 0

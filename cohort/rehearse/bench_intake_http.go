@@ -18,8 +18,8 @@ func (b *intakeBench) rates() []rate {
 	return []rate{
 		{500, b.lasts(20*time.Second, 3*time.Second)},
 		{1000, b.lasts(60*time.Second, 20*time.Second)},
-		{2000, b.lasts(15*time.Second, 4*time.Second)},
-		{3000, b.lasts(15*time.Second, 4*time.Second)},
+		{2000, b.lasts(15*time.Second, 3*time.Second)},
+		{3000, b.lasts(15*time.Second, 3*time.Second)},
 	}
 }
 
@@ -64,7 +64,7 @@ func (s *saving) http(ctx context.Context) error {
 		}
 		closed.add("http_per_second", sustained)
 		offered := int(3 * sustained)
-		over, err := s.submit(ctx, offered, s.lasts(10*time.Second, 4*time.Second), loadLines)
+		over, err := s.submit(ctx, offered, s.lasts(10*time.Second, 3*time.Second), loadLines)
 		if err != nil {
 			return err
 		}

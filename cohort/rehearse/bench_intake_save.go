@@ -141,7 +141,7 @@ func (s *saving) body() []byte {
 
 // compare runs the modes in turn.
 func (s *saving) compare(ctx context.Context) error {
-	run := s.lasts(10*time.Second, 4*time.Second)
+	run := s.lasts(10*time.Second, 3*time.Second)
 	figures := runs{}
 	modes := []string{modeUpsert, modeSigned, modeUnsigned}
 	for repeat := range s.repeats {
