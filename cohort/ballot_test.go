@@ -75,6 +75,9 @@ func TestNormalize(t *testing.T) {
 	if d := cmp.Diff(want, b.Choices[0]); d != "" {
 		t.Error(d)
 	}
+	if none := (Ballot{Choices: []Choice{{Clinics: []string{}, Dates: []string{}, Parts: []string{}}}}); none.Normal(town().DayParts) {
+		t.Error("an empty list of parts is normal, and Normalize leaves none") // nil and empty have other bytes
+	}
 }
 
 func TestCheckNamesEachFlaw(t *testing.T) {
