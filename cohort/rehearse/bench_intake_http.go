@@ -171,7 +171,7 @@ func (s *saving) pages(ctx context.Context) error {
 	} {
 		figures := runs{}
 		status := 0
-		for range s.repeats {
+		for tries, repeat := 0, 0; repeat < s.repeats; tries++ {
 			s.web.times()
 			l := &load{address: s.web.address, lines: 1, clock: s.Clock, request: func(i int) []byte { return s.web.request(http.MethodGet, path, i*stride%s.town.people, "") }}
 			shots, err := l.openLoop(ctx, 1e9, asks) // one line: each waits for the one before
@@ -180,9 +180,18 @@ func (s *saving) pages(ctx context.Context) error {
 			}
 			status = shots[len(shots)-1].status
 			served := s.web.times()[status]
-			if len(served) != asks {
-				return fmt.Errorf("%s: %d of %d answers are %d", path, len(served), asks, status)
+			if len(served) != asks { // the gate is still narrow from the load before
+				if tries >= s.repeats+10 {
+					return fmt.Errorf("%s: %d of %d answers are %d", path, len(served), asks, status)
+				}
+				select {
+				case <-time.After(time.Second):
+				case <-ctx.Done():
+					return ctx.Err()
+				}
+				continue
 			}
+			repeat++
 			figures.add("server_p50_ms", percentile(served, 0.5))
 			figures.add("server_p99_ms", percentile(served, 0.99))
 		}
