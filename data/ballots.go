@@ -234,16 +234,19 @@ const (
 	  RETURNING b.person_id, b.revision, b.commit, b.channel, b.official_id, b.session_id, NULL::bytea AS salt
 	)` + recordBallots
 
+	// What the audit trail says of a saved row s: who acted, and what was before and after.
+	ballotActor  = `CASE s.channel WHEN 'web' THEN 'person' WHEN 'proxy' THEN 'proxy' WHEN 'sample' THEN 'system' ELSE 'official' END`
+	ballotChange = `
+	         CASE WHEN s.revision > 1 THEN jsonb_build_object('revision', s.revision - 1) END,
+	         jsonb_build_object('revision', s.revision, 'commit', encode(s.commit, 'hex'), 'channel', s.channel)`
+
 	// $13 is the act: "save" or "withdraw".
 	recordBallots = `, history AS (
 	  INSERT INTO ballot_history (campaign_id, cohort_id, person_id, revision, act, commit, channel, official_id, session_id, saved_at, salt)
 	  SELECT $1, $2, person_id, revision, $13, commit, channel, official_id, session_id, $3, salt FROM saved
 	), audited AS (
 	  INSERT INTO audit (campaign_id, actor, official_id, act, subject, reason, before, after)
-	  SELECT $1, CASE s.channel WHEN 'web' THEN 'person' WHEN 'proxy' THEN 'proxy' WHEN 'sample' THEN 'system' ELSE 'official' END, s.official_id,
-	         'ballot.' || $13, 'person:' || s.person_id, i.reason,
-	         CASE WHEN s.revision > 1 THEN jsonb_build_object('revision', s.revision - 1) END,
-	         jsonb_build_object('revision', s.revision, 'commit', encode(s.commit, 'hex'), 'channel', s.channel)
+	  SELECT $1, ` + ballotActor + `, s.official_id, 'ballot.' || $13, 'person:' || s.person_id, i.reason,` + ballotChange + `
 	    FROM saved s JOIN input i USING (person_id)
 	)
 	SELECT person_id, revision, commit FROM saved`

@@ -50,10 +50,8 @@ const (
 	  SELECT campaign_id, cohort_id, person_id, revision, 'save', commit, channel, session_id, saved_at, salt FROM saved
 	), audited AS (
 	  INSERT INTO audit (at, campaign_id, actor, act, subject, before, after)
-	  SELECT saved_at, campaign_id, CASE channel WHEN 'web' THEN 'person' WHEN 'proxy' THEN 'proxy' ELSE 'system' END, 'ballot.save', 'person:' || person_id,
-	         CASE WHEN revision > 1 THEN jsonb_build_object('revision', revision - 1) END,
-	         jsonb_build_object('revision', revision, 'commit', encode(commit, 'hex'), 'channel', channel)
-	    FROM saved
+	  SELECT s.saved_at, s.campaign_id, ` + ballotActor + `, 'ballot.save', 'person:' || s.person_id,` + ballotChange + `
+	    FROM saved s
 	)
 	SELECT person_id, revision, saved_at FROM saved`
 

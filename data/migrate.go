@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -22,9 +23,10 @@ var migrations embed.FS
 // create roles, or the roles jebi_owner and jebi_app granted to it.
 func Migrate(ctx context.Context, url string) error { return migrateTo(ctx, url, newest) }
 
-// newest is the last migration there is.
-const newest = 0
+// newest is above every migration's number.
+const newest = math.MaxInt64
 
+// migrateTo is Migrate up to a version, for tests of what lies behind it.
 func migrateTo(ctx context.Context, url string, version int64) error {
 	cfg, err := pgx.ParseConfig(url)
 	if err != nil {
@@ -60,12 +62,7 @@ func migrateTo(ctx context.Context, url string, version int64) error {
 	if err != nil {
 		return fmt.Errorf("migrate: %w", err)
 	}
-	if version == newest {
-		_, err = p.Up(ctx)
-	} else {
-		_, err = p.UpTo(ctx, version)
-	}
-	if err != nil {
+	if _, err := p.UpTo(ctx, version); err != nil {
 		return fmt.Errorf("migrate: %w", err)
 	}
 	return nil

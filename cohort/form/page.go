@@ -120,6 +120,9 @@ func (p frame) Call(key string, pairs ...any) template.HTML {
 // aNumber is a text that is one telephone number, and nothing else.
 var aNumber = regexp.MustCompile(`^\+?[0-9][0-9 ()-]*$`)
 
+// dialled is a number as a telephone takes it.
+var dialled = strings.NewReplacer(" ", "", "(", "", ")", "", "-", "")
+
 // tel writes a telephone number as a link that calls it; what is not one number
 // stays text.
 func tel(number string) template.HTML {
@@ -127,7 +130,7 @@ func tel(number string) template.HTML {
 	if !aNumber.MatchString(number) {
 		return template.HTML(text)
 	}
-	return template.HTML(`<a href="tel:` + strings.NewReplacer(" ", "", "(", "", ")", "", "-", "").Replace(number) + `">` + text + `</a>`)
+	return template.HTML(`<a href="tel:` + dialled.Replace(number) + `">` + text + `</a>`)
 }
 
 // When writes a moment in campaign time.

@@ -31,9 +31,6 @@ func (s *Service) signing(ctx context.Context, cohortID int) *draw {
 // sign adds the operator's signature to the receipts of what was saved: after
 // the commit, so that it vouches for nothing that may be lost.
 func (s *Service) sign(ctx context.Context, cohortID int, items []*item) {
-	if s.cfg.Operator == nil {
-		return
-	}
 	d := s.signing(ctx, cohortID)
 	if d == nil {
 		return

@@ -57,36 +57,15 @@ DO $$ BEGIN
 END $$;
 -- +goose StatementEnd
 
--- What must be so of a ballot's row, and that a party's members have one list, is checked once a statement: checks and
--- triggers a row are made ready anew for each of the ballots' partitions in every statement, which took longer than
--- writing the rows.
-ALTER TABLE ballot
-  DROP CONSTRAINT ballot_revision_check, DROP CONSTRAINT ballot_bytes_check, DROP CONSTRAINT ballot_salt_check, DROP CONSTRAINT ballot_commit_check,
-  DROP CONSTRAINT ballot_channel_check, DROP CONSTRAINT ballot_check, DROP CONSTRAINT ballot_check1;
+-- The members of a party have one list, as before, and it is checked once a statement: a trigger a row is made ready
+-- for each of the ballots' partitions, whether a party is among the rows or not.
 DROP TRIGGER of_party_insert ON ballot;
 DROP TRIGGER of_party_update ON ballot;
 DROP FUNCTION ballot_of_party();
-
 -- +goose StatementBegin
-CREATE FUNCTION ballots_sound() RETURNS trigger LANGUAGE plpgsql SET search_path = jebi, pg_temp AS $$
-DECLARE
-  who bigint;
-  parties bigint[];
+CREATE FUNCTION ballot_of_party() RETURNS trigger LANGUAGE plpgsql SET search_path = jebi, pg_temp AS $$
+DECLARE parties bigint[];
 BEGIN
-  SELECT n.person_id INTO who FROM new_rows n
-   WHERE (n.revision >= 1
-      AND octet_length(n.bytes) BETWEEN 2 AND 60000
-      AND octet_length(n.salt) = 32
-      AND octet_length(n.commit) = 32
-      AND n.channel IN ('web', 'proxy', 'call_centre', 'paper', 'sample')
-      AND (n.channel IN ('call_centre', 'paper')) = (n.official_id IS NOT NULL)
-      AND (n.channel <> 'web' OR n.session_id IS NOT NULL)) IS NOT TRUE LIMIT 1;
-  IF who IS NOT NULL THEN
-    RAISE EXCEPTION 'the ballot of person % is not sound', who USING ERRCODE = 'check_violation', CONSTRAINT = 'ballot_sound', TABLE = 'ballot';
-  END IF;
-  -- A ballot of a party is written for all who are members at the moment of its commit, in one transaction. Who joins
-  -- or leaves holds the party's row last of all, so one of the two sees the other. Synthetic citizens are left out:
-  -- their parties are written by the program that makes them.
   SELECT array_agg(DISTINCT n.party_id) INTO parties FROM new_rows n WHERE n.party_id IS NOT NULL AND NOT n.withdrawn AND n.channel <> 'sample';
   IF parties IS NULL THEN
     RETURN NULL;
@@ -103,5 +82,5 @@ BEGIN
   RETURN NULL;
 END $$;
 -- +goose StatementEnd
-CREATE TRIGGER sound_insert AFTER INSERT ON ballot REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION ballots_sound();
-CREATE TRIGGER sound_update AFTER UPDATE ON ballot REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION ballots_sound();
+CREATE TRIGGER of_party_insert AFTER INSERT ON ballot REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION ballot_of_party();
+CREATE TRIGGER of_party_update AFTER UPDATE ON ballot REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION ballot_of_party();
