@@ -87,6 +87,9 @@ type BallotRow struct {
 	Withdrawn bool
 	Channel   string
 	SavedAt   time.Time
+	// ReplacedAt is when the answer was saved that this one replaced; zero where it was her first, or followed a
+	// withdrawal.
+	ReplacedAt time.Time
 }
 
 const (
@@ -210,7 +213,8 @@ const (
 	    FROM input
 	  ON CONFLICT (campaign_id, person_id) DO UPDATE
 	     SET revision = b.revision + 1, bytes = excluded.bytes, salt = excluded.salt, commit = excluded.commit, party_id = excluded.party_id,
-	         withdrawn = false, channel = excluded.channel, official_id = excluded.official_id, session_id = excluded.session_id, saved_at = excluded.saved_at
+	         withdrawn = false, channel = excluded.channel, official_id = excluded.official_id, session_id = excluded.session_id, saved_at = excluded.saved_at,
+	         replaced_at = ` + replacedAt + `
 	   WHERE b.cohort_id = excluded.cohort_id
 	  RETURNING b.person_id, b.revision, b.commit, b.channel, b.official_id, b.session_id, b.salt
 	), dropped AS (
@@ -228,11 +232,15 @@ const (
 	   ORDER BY b.person_id FOR UPDATE OF b
 	), saved AS (
 	  UPDATE ballot b
-	     SET revision = b.revision + 1, withdrawn = true, channel = i.channel, official_id = NULLIF(i.official_id, 0), session_id = NULLIF(i.session_id, 0), saved_at = $3
+	     SET revision = b.revision + 1, withdrawn = true, channel = i.channel, official_id = NULLIF(i.official_id, 0), session_id = NULLIF(i.session_id, 0), saved_at = $3,
+	         replaced_at = ` + replacedAt + `
 	    FROM locked l JOIN input i ON i.person_id = l.person_id
 	   WHERE b.campaign_id = l.campaign_id AND b.person_id = l.person_id
 	  RETURNING b.person_id, b.revision, b.commit, b.channel, b.official_id, b.session_id, NULL::bytea AS salt
 	)` + recordBallots
+
+	// When the answer was saved that stands in row b until now, if one does.
+	replacedAt = `CASE WHEN NOT b.withdrawn THEN b.saved_at END`
 
 	// What the audit trail says of a saved row s: who acted, and what was before and after.
 	ballotActor  = `CASE s.channel WHEN 'web' THEN 'person' WHEN 'proxy' THEN 'proxy' WHEN 'sample' THEN 'system' ELSE 'official' END`
@@ -338,17 +346,21 @@ func scanSaved(row pgx.CollectableRow) (SavedBallot, error) {
 }
 
 const selectBallot = `
-	SELECT b.person_id, p.key, b.cohort_id, b.revision, b.bytes, b.salt, b.commit, COALESCE(b.party_id, 0), b.withdrawn, b.channel, b.saved_at
+	SELECT b.person_id, p.key, b.cohort_id, b.revision, b.bytes, b.salt, b.commit, COALESCE(b.party_id, 0), b.withdrawn, b.channel, b.saved_at, b.replaced_at
 	  FROM ballot b JOIN person p ON p.id = b.person_id
 	 WHERE b.campaign_id = $1 AND b.person_id = $2`
 
 func scanBallot(row pgx.CollectableRow) (BallotRow, error) {
 	var b BallotRow
 	var salt, commit []byte
-	err := row.Scan(&b.Person, &b.PersonKey, &b.Cohort, &b.Revision, &b.Bytes, &salt, &commit, &b.Party, &b.Withdrawn, &b.Channel, &b.SavedAt)
+	var replaced *time.Time
+	err := row.Scan(&b.Person, &b.PersonKey, &b.Cohort, &b.Revision, &b.Bytes, &salt, &commit, &b.Party, &b.Withdrawn, &b.Channel, &b.SavedAt, &replaced)
 	copy(b.Salt[:], salt)
 	copy(b.Commit[:], commit)
 	b.SavedAt = b.SavedAt.UTC()
+	if replaced != nil {
+		b.ReplacedAt = replaced.UTC()
+	}
 	return b, err
 }
 

@@ -42,7 +42,8 @@ const (
 	   ORDER BY p.id
 	  ON CONFLICT (campaign_id, person_id) DO UPDATE
 	     SET revision = b.revision + 1, bytes = excluded.bytes, salt = excluded.salt, commit = excluded.commit,
-	         withdrawn = false, channel = excluded.channel, official_id = NULL, session_id = excluded.session_id, saved_at = excluded.saved_at
+	         withdrawn = false, channel = excluded.channel, official_id = NULL, session_id = excluded.session_id, saved_at = excluded.saved_at,
+	         replaced_at = ` + replacedAt + `
 	   WHERE b.cohort_id = excluded.cohort_id AND b.party_id IS NULL
 	  RETURNING b.campaign_id, b.cohort_id, b.person_id, b.revision, b.commit, b.salt, b.channel, b.session_id, b.saved_at
 	), history AS (

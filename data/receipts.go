@@ -4,25 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 )
-
-// SavedBefore says when the save before a revision of a person's ballot was
-// made, so that she can be told what it replaced; zero where it was her first,
-// or followed a withdrawal.
-func (db *DB) SavedBefore(ctx context.Context, person int64, revision int) (time.Time, error) {
-	var at time.Time
-	err := db.pool.QueryRow(ctx, `SELECT saved_at FROM ballot_history WHERE person_id = $1 AND revision = $2 AND act = 'save'`, person, revision-1).Scan(&at)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return time.Time{}, nil
-	}
-	if err != nil {
-		return at, fmt.Errorf("revision %d of person %d: %w", revision-1, person, err)
-	}
-	return at.UTC(), nil
-}
 
 // The channels of messages.
 const (

@@ -157,12 +157,8 @@ func (f *Form) receipt(v *visit) error {
 		}
 		p.Party = together(ms)
 	}
-	before, err := f.DB.SavedBefore(v.Context(), v.session.Person, s.Ballot.Revision)
-	if err != nil {
-		return err
-	}
-	if !before.IsZero() {
-		p.Replaced = p.When(before)
+	if at := s.Ballot.ReplacedAt; !at.IsZero() {
+		p.Replaced = p.When(at)
 	}
 	signed, err := f.Intake.Signed(v.Context(), *s.Ballot)
 	if err != nil {
