@@ -21,7 +21,8 @@ const (
 
 // DB is a pool of connections in the program's role.
 type DB struct {
-	pool *pgxpool.Pool
+	pool  *pgxpool.Pool
+	lists waitlists
 }
 
 // ErrNotFound says that what was asked for does not exist.
@@ -50,7 +51,7 @@ func Open(ctx context.Context, url string) (*DB, error) {
 		pool.Close()
 		return nil, fmt.Errorf("open database: %w", err)
 	}
-	return &DB{pool}, nil
+	return &DB{pool: pool}, nil
 }
 
 // Close waits for connections in use and closes the pool.
@@ -58,7 +59,8 @@ func (db *DB) Close() { db.pool.Close() }
 
 // Tx is one transaction: one use case with its audit rows and its messages.
 type Tx struct {
-	tx pgx.Tx
+	tx    pgx.Tx
+	lists *waitlists
 }
 
 // maxTries bounds how often a transaction is begun again after a deadlock or
@@ -79,7 +81,7 @@ func (db *DB) ReadTx(ctx context.Context, f func(*Tx) error) error {
 func (db *DB) begin(ctx context.Context, o pgx.TxOptions, f func(*Tx) error) error {
 	var err error
 	for range maxTries {
-		err = pgx.BeginTxFunc(ctx, db.pool, o, func(tx pgx.Tx) error { return f(&Tx{tx}) })
+		err = pgx.BeginTxFunc(ctx, db.pool, o, func(tx pgx.Tx) error { return f(&Tx{tx, &db.lists}) })
 		if !retryable(err) {
 			return err
 		}

@@ -192,7 +192,9 @@ func (tx *Tx) NotWaiting(ctx context.Context, cohortID int, ranks []int) error {
 }
 
 // StrayPlace finds somebody whose place, of those that the draw or a
-// correction of it gave, is not what its ticket says; rank 0: nobody.
+// correction of it gave, is not what its ticket says; rank 0: nobody. It is the
+// first of them: for any one the planner would look for the shortest way to a
+// few of many, and there are none.
 func (tx *Tx) StrayPlace(ctx context.Context, cohortID int) (person int64, rank int, err error) {
 	err = tx.tx.QueryRow(ctx, `
 		WITH fixed AS (
@@ -207,7 +209,8 @@ func (tx *Tx) StrayPlace(ctx context.Context, cohortID int) (person int64, rank 
 		)
 		SELECT COALESCE(h.person_id, d.person_id), COALESCE(h.rank, d.rank)
 		  FROM (SELECT * FROM due WHERE choice > 0) d FULL JOIN has h ON h.person_id = d.person_id
-		 WHERE (h.rank, h.choice, h.slot_id, h.second_id) IS DISTINCT FROM (d.rank, d.choice, d.slot_id, d.second_id) LIMIT 1`, cohortID).Scan(&person, &rank)
+		 WHERE (h.rank, h.choice, h.slot_id, h.second_id) IS DISTINCT FROM (d.rank, d.choice, d.slot_id, d.second_id)
+		 ORDER BY 1 LIMIT 1`, cohortID).Scan(&person, &rank)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return 0, 0, nil
 	}

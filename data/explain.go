@@ -125,10 +125,11 @@ func (tx *Tx) drawnResult(ctx context.Context, r *ResultRow) error {
 	err := tx.tx.QueryRow(ctx, `
 		SELECT t.rank, COALESCE(l.rank, t.rank), t.late, t.size, COALESCE((SELECT max(rank) FROM ticket x WHERE x.cohort_id = t.cohort_id AND NOT x.late), 0),
 		       w.state, COALESCE(w.why, ''), COALESCE(w.lapses, 0),
-		       CASE WHEN w.state = 'waiting' THEN (SELECT count(*) FROM waiting y WHERE y.cohort_id = w.cohort_id AND y.state = 'waiting' AND y.rank < COALESCE(l.rank, w.rank))::int ELSE 0 END
+		       CASE WHEN w.state = 'waiting' THEN (SELECT count(*) FROM waiting y WHERE y.cohort_id = w.cohort_id AND y.state = 'waiting'
+		         AND y.rank >= COALESCE(l.rank, w.rank) / $3 * $3 AND y.rank < COALESCE(l.rank, w.rank))::int ELSE 0 END
 		  FROM ticket_member m JOIN ticket t USING (cohort_id, rank) LEFT JOIN waiting w USING (cohort_id, rank)
 		  LEFT JOIN left_out l ON l.cohort_id = t.cohort_id AND l.ticket = t.rank
-		 WHERE m.cohort_id = $1 AND m.person_id = $2`, r.Cohort, r.Person).Scan(&r.Ticket, &r.Rank, &r.LeftOut, &r.Size, &r.Tickets, &waiting, &r.Why, &r.Lapses, &r.Ahead)
+		 WHERE m.cohort_id = $1 AND m.person_id = $2`, r.Cohort, r.Person, waitBlock).Scan(&r.Ticket, &r.Rank, &r.LeftOut, &r.Size, &r.Tickets, &waiting, &r.Why, &r.Lapses, &r.Ahead)
 	if err != nil {
 		return fmt.Errorf("%s: %w", what, err)
 	}
@@ -153,6 +154,13 @@ func (tx *Tx) drawnResult(ctx context.Context, r *ResultRow) error {
 	}
 	if waiting == nil || *waiting == "seated" {
 		return nil
+	}
+	if *waiting == "waiting" { // those of her block are counted
+		n, err := tx.waitingBefore(ctx, r.Cohort, r.Rank/waitBlock, r.Now)
+		if err != nil {
+			return err
+		}
+		r.Ahead += n
 	}
 	r.State, r.Place, r.Second, r.Choice, r.Origin, r.Assignment = *waiting, nil, nil, 0, "", 0
 	if r.State != "waiting" {

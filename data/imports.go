@@ -123,7 +123,7 @@ var errUnapplied = errors.New("dry run")
 // file has been read by then) and is rolled back unless apply is set.
 func (db *DB) importTx(ctx context.Context, campaign int, apply bool, f func(*Tx) error) error {
 	err := pgx.BeginTxFunc(ctx, db.pool, pgx.TxOptions{}, func(t pgx.Tx) error {
-		tx := &Tx{t}
+		tx := &Tx{t, &db.lists}
 		if err := tx.Lock(ctx, LockImport, campaign); err != nil {
 			return err
 		}

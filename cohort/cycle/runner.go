@@ -139,8 +139,24 @@ func (r *Runner) tickCohort(ctx context.Context, c *cohort.Campaign, o data.Coho
 			return err
 		}
 		r.log().Info("step", "cohort", o.Key, "done", string(done))
+		r.analyze(ctx, done)
 	}
 	return nil // the next tick goes on
+}
+
+// analyze tells the database what a step has brought much of, before the next
+// step reads it. Without it all is right, and may be slow.
+func (r *Runner) analyze(ctx context.Context, done cohort.Action) {
+	var err error
+	switch done {
+	case cohort.CloseWindow:
+		err = r.DB.AnalyzeBallots(ctx)
+	case cohort.RunDraw:
+		err = r.DB.AnalyzeDraws(ctx)
+	}
+	if err != nil {
+		r.log().Warn("statistics", "after", string(done), "error", err.Error())
+	}
 }
 
 // campaign compiles the file that is in force; each file once.
