@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
+	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // Most saves are plain: somebody who is alone, whose key is known, answers for
@@ -17,11 +18,7 @@ import (
 // why.
 
 const (
-	// The plan of plainSave is the same for every batch: to make it anew takes longer than to run it.
-	// The whole trip is with the server at once: where it waits so long that the caller was told that nothing is saved,
-	// it must end by itself.
-	onePlan   = `SELECT set_config('plan_cache_mode', 'force_generic_plan', true), set_config('lock_timeout', '8s', true)`
-	lockPlain = onePlan + `, pg_advisory_xact_lock_shared($1, $2)`
+	lockPlain = `SELECT pg_advisory_xact_lock_shared($1, $2)`
 
 	// plainSave writes the ballots of those for whom all is as it should be: a little stricter than what may be saved at
 	// all. Rows come in the order of the people, so that two batches never wait for each other in a ring.
@@ -35,10 +32,10 @@ const (
 	  SELECT w.campaign_id, p.id, w.id, 1, i.bytes, i.salt, i.commit, i.channel, NULLIF(i.session_id, 0), w.now
 	    FROM w, unnest($3::bigint[], $4::text[], $5::bytea[], $6::bytea[], $7::bytea[], $8::text[], $9::bigint[])
 	           AS i (person_id, key, bytes, salt, commit, channel, session_id)
-	    JOIN person p ON p.id = i.person_id
+	   CROSS JOIN LATERAL (SELECT p.* FROM person p WHERE p.id = i.person_id OFFSET 0) p
 	   WHERE p.key = i.key AND p.campaign_id = w.campaign_id AND p.cohort_id = w.id AND p.status = 'eligible'
 	     AND (i.channel IN ('web', 'proxy') OR i.channel = 'sample' AND w.sample)
-	     AND NOT EXISTS (SELECT FROM party_member m WHERE m.campaign_id = p.campaign_id AND m.person_id = p.id)
+	     AND (SELECT m.party_id FROM party_member m WHERE m.campaign_id = p.campaign_id AND m.person_id = p.id) IS NULL
 	   ORDER BY p.id
 	  ON CONFLICT (campaign_id, person_id) DO UPDATE
 	     SET revision = b.revision + 1, bytes = excluded.bytes, salt = excluded.salt, commit = excluded.commit,
@@ -59,10 +56,31 @@ const (
 	// The draft goes that became a ballot of this batch, unless it was changed since.
 	plainDrafts = `
 	DELETE FROM draft d
-	 USING unnest($1::bigint[], $2::timestamptz[], $3::bytea[]) AS i (person_id, kept, commit), ballot b
-	 WHERE d.campaign_id = (SELECT campaign_id FROM cohort WHERE id = $4) AND d.person_id = i.person_id AND d.saved_at = i.kept
-	   AND b.campaign_id = d.campaign_id AND b.person_id = i.person_id AND b.commit = i.commit AND b.cohort_id = $4`
+	 WHERE d.campaign_id = (SELECT campaign_id FROM cohort WHERE id = $4) AND d.person_id = ANY ($1::bigint[])
+	   AND d.saved_at = ($2::timestamptz[])[array_position($1, d.person_id)]
+	   AND (SELECT CASE WHEN b.cohort_id = $4 THEN b.commit END FROM ballot b WHERE b.campaign_id = d.campaign_id AND b.person_id = d.person_id)
+	     = ($3::bytea[])[array_position($1, d.person_id)]`
 )
+
+// plainConfig is of the connections that SavePlain has for itself, made from
+// the pool's. Their statements are planned once a connection, for to plan them
+// takes longer than to run them, and whatever the tables are like: rows are
+// found by their keys, and the statements are written so that no other way is
+// open. What the server knows of the tables may be from before the window; the
+// plan that was the best then read them whole. A whole trip is
+// with the server at once; so one that waits for a lock must end by itself
+// before its caller is told that nothing is saved.
+func plainConfig(pool *pgxpool.Config) *pgxpool.Config {
+	c := pool.Copy()
+	c.MinConns, c.MinIdleConns = 0, 0
+	for name, value := range map[string]string{
+		"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off", "enable_bitmapscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off",
+		"lock_timeout": "8s",
+	} {
+		c.ConnConfig.RuntimeParams[name] = value
+	}
+	return c
+}
 
 // PlainSaved tells when a ballot was saved, and as what revision.
 type PlainSaved struct {
@@ -86,17 +104,18 @@ var ErrLocked = errors.New("waited too long for a lock")
 // is there.
 func (db *DB) SavePlain(ctx context.Context, campaignKey string, cohortID int, keys []string, ballots []*Ballot, unlocked bool) ([]PlainSaved, error) {
 	var b pgx.Batch // one trip and, without a BEGIN, one transaction that ends with it; each statement has its own snapshot
-	if unlocked {
-		b.Queue(onePlan)
-	} else {
+	if !unlocked {
 		b.Queue(lockPlain, int32(LockWindow), int32(cohortID))
 	}
 	b.Queue(plainSave, append([]any{cohortID, campaignKey}, plainColumns(keys, ballots)...)...)
 	if people, kept, commits := plainKept(ballots); len(people) > 0 {
 		b.Queue(plainDrafts, people, kept, commits, cohortID)
 	}
-	r := db.pool.SendBatch(ctx, &b)
-	_, err := r.Exec()
+	r := db.plain.SendBatch(ctx, &b)
+	var err error
+	if !unlocked {
+		_, err = r.Exec()
+	}
 	saved := make([]PlainSaved, 0, len(ballots))
 	if err == nil {
 		rows, _ := r.Query() // its error comes with the rows

@@ -22,6 +22,7 @@ const (
 // DB is a pool of connections in the program's role.
 type DB struct {
 	pool  *pgxpool.Pool
+	plain *pgxpool.Pool // of SavePlain
 	lists waitlists
 }
 
@@ -51,11 +52,19 @@ func Open(ctx context.Context, url string) (*DB, error) {
 		pool.Close()
 		return nil, fmt.Errorf("open database: %w", err)
 	}
-	return &DB{pool: pool}, nil
+	plain, err := pgxpool.NewWithConfig(ctx, plainConfig(cfg))
+	if err != nil {
+		pool.Close()
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	return &DB{pool: pool, plain: plain}, nil
 }
 
 // Close waits for connections in use and closes the pool.
-func (db *DB) Close() { db.pool.Close() }
+func (db *DB) Close() {
+	db.plain.Close()
+	db.pool.Close()
+}
 
 // Tx is one transaction: one use case with its audit rows and its messages.
 type Tx struct {

@@ -1,0 +1,87 @@
+package data
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"testing"
+	"time"
+
+	"jebi/data/pgtest"
+)
+
+// crowd makes a village grow without its tables being looked at: 30,000
+// more people with a ballot and a draft each.
+const (
+	crowdSize = 30000
+	crowd     = `
+SET search_path = jebi;
+ALTER TABLE person SET (autovacuum_enabled = false);
+ALTER TABLE ballot SET (autovacuum_enabled = false);
+ALTER TABLE draft SET (autovacuum_enabled = false);
+INSERT INTO person (campaign_id, key, cohort_id, row_hash) SELECT 1, 'q' || i, 1, sha256('x') FROM generate_series(1, 30000) i;
+INSERT INTO ballot (campaign_id, person_id, cohort_id, revision, bytes, salt, commit, channel, saved_at)
+SELECT 1, id, 1, 1, convert_to('{"choices":[{"clinics":["c1","c2"],"dates":["2031-07-26"],"parts":["am"]}]}', 'UTF8'), sha256('s'), sha256('c'), 'sample', now() FROM person WHERE key LIKE 'q%';
+INSERT INTO draft (campaign_id, person_id, body, saved_at) SELECT 1, id, '{}', '2031-07-01' FROM person WHERE key LIKE 'q%'`
+
+	// readSoFar is how many rows and index entries of the large tables were read, by all connections that have ended.
+	readSoFar = `SELECT (SELECT sum(seq_tup_read) FROM pg_stat_user_tables WHERE relname IN ('person', 'ballot', 'draft', 'party_member'))::bigint
+		+ (SELECT sum(idx_tup_read) FROM pg_stat_user_indexes WHERE relname IN ('person', 'ballot', 'draft', 'party_member'))::bigint`
+)
+
+// A save reads what belongs to it and no more, whatever the planner believes of
+// the tables: read whole once a commit, they would end a window's last hour.
+func TestSavesReadByKeysAlone(t *testing.T) {
+	ctx, url := t.Context(), pgtest.URL(t)
+	if err := Migrate(ctx, url); err != nil {
+		t.Fatal(err)
+	}
+	pgtest.Exec(t, url, village)
+	db, err := Open(ctx, url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	const few, rounds = 20, 4
+	save := func(first int64) {
+		t.Helper()
+		var keys []string
+		var ballots []*Ballot
+		for i := range int64(few) {
+			id := first + i
+			b := &Ballot{Person: id, Channel: ChannelSample, Bytes: fmt.Appendf(nil, `{"choices":[],"n":%d}`, id), Draft: time.Date(2031, 7, 1, 0, 0, 0, 0, time.UTC)}
+			b.Salt, b.Commit = sha256.Sum256([]byte{byte(i)}), sha256.Sum256(b.Bytes)
+			keys, ballots = append(keys, fmt.Sprintf("q%d", id-4)), append(ballots, b)
+		}
+		saved, err := db.SavePlain(ctx, "v", 1, keys, ballots, false)
+		if err != nil || len(saved) > few {
+			t.Fatal(len(saved), err)
+		}
+	}
+	pgtest.Exec(t, url, `ANALYZE`)
+	save(5) // nobody of the crowd is there yet: the statements are planned for a village
+	pgtest.Exec(t, url, crowd)
+	before := pgtest.Value[int64](t, url, readSoFar)
+	for r := range int64(rounds) {
+		save(5 + 100*r)
+	}
+	if n := pgtest.Value[int](t, url, `SELECT count(*)::int FROM jebi.ballot WHERE revision = 2`); n != few*rounds {
+		t.Fatalf("%d ballots were saved, want %d", n, few*rounds)
+	}
+	if n := pgtest.Value[int](t, url, `SELECT count(*)::int FROM jebi.draft`); n != crowdSize-few*rounds {
+		t.Errorf("%d drafts are left, want %d", n, crowdSize-few*rounds)
+	}
+	mine := pgtest.Value[int64](t, url, readSoFar) - before
+	db.Close()
+	if read := settled(t, url) - before - mine; read > few*rounds*20 {
+		t.Errorf("%d saves read %d rows and index entries", few*rounds, read)
+	}
+}
+
+// settled is readSoFar, once all connections have ended and said what they read.
+func settled(t *testing.T, url string) int64 {
+	t.Helper()
+	for pgtest.Value[int](t, url, `SELECT count(*)::int FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'`) > 0 {
+		time.Sleep(10 * time.Millisecond)
+	}
+	return pgtest.Value[int64](t, url, readSoFar)
+}
