@@ -12,7 +12,6 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -22,13 +21,24 @@ import (
 	"jebi/lottery"
 )
 
-// The modes of saving that are compared, in one repeat after another each time
-// beginning with another.
-const (
-	modeUpsert   = "pgbench"
-	modeSigned   = "save"
-	modeUnsigned = "save without signature"
-)
+// mode is a way of saving that is compared with the others. Without a service
+// it is pgbench's.
+type mode struct {
+	name, key string // in the output, and in the report
+	savers    int
+	signed    bool
+}
+
+// The modes: the limit is what is saved a second when more callers wait than a
+// commit takes, as they do when a window opens or closes; and beside it as many
+// callers as pgbench has clients.
+var modes = []mode{
+	{"pgbench", "pgbench_per_second", benchSavers, false},
+	{"save", "per_second", limitSavers, true},
+	{"save without signature", "per_second_without_signature", limitSavers, false},
+	{"save, 64 callers", "per_second_of_64", benchSavers, true},
+	{"save without signature, 64 callers", "per_second_without_signature_of_64", benchSavers, false},
+}
 
 // limits measures how fast ballots are saved, without HTTP beside pgbench's
 // upsert, and over HTTP.
@@ -139,56 +149,66 @@ func (s *saving) body() []byte {
 	return cohort.Ballot{Draw: s.town.campaign.DrawID("a"), Person: townKey(0), Choices: s.choices(0, 0)}.Encode()
 }
 
-// compare runs the modes in turn.
+// compare runs the modes in turns of a second or two, each turn beginning with
+// another: a machine that is shared changes its speed within seconds, and so
+// what is compared must lie close together.
 func (s *saving) compare(ctx context.Context) error {
-	run := s.lasts(10*time.Second, 3*time.Second)
-	figures := runs{}
-	modes := []string{modeUpsert, modeSigned, modeUnsigned}
-	for repeat := range s.repeats {
-		rate := map[string]float64{}
-		for i := range modes {
-			mode := modes[(i+repeat)%len(modes)]
-			if err := s.copies.Settle(ctx); err != nil { // nobody tidies up after another in this run
-				return err
-			}
-			var p99 float64
-			var err error
-			switch mode {
-			case modeUpsert:
-				rate[mode], err = s.upserts(ctx, run)
-			default:
-				rate[mode], p99, err = s.saves(ctx, run, mode == modeSigned)
-			}
-			if err != nil {
-				return fmt.Errorf("%s: %w", mode, err)
-			}
-			if mode == modeSigned {
-				figures.add("p99_ms", p99)
-			}
-			s.say("repeat %d: %-22s %8.0f a second", repeat+1, mode, rate[mode])
-		}
-		figures.add("pgbench_per_second", rate[modeUpsert])
-		figures.add("per_second", rate[modeSigned])
-		figures.add("per_second_without_signature", rate[modeUnsigned])
-		figures.add("ratio_to_pgbench", rate[modeSigned]/rate[modeUpsert])
-		figures.add("ratio_without_signature", rate[modeUnsigned]/rate[modeUpsert])
+	turns := 3
+	if !s.Quick {
+		turns = 6
 	}
-	s.report.Save = figures.sheet(map[string]any{"savers": benchSavers})
+	figures := runs{}
+	for repeat := range s.repeats {
+		rate := map[string]float64{} // mean of the turns
+		took := map[string][]float64{}
+		for t := range turns {
+			for i := range modes {
+				m := modes[(i+t+repeat)%len(modes)]
+				if err := s.copies.Settle(ctx); err != nil { // nobody tidies up after another in this run
+					return err
+				}
+				var perSecond float64
+				var ms []float64
+				var err error
+				if m.key == "pgbench_per_second" {
+					perSecond, err = s.upserts(ctx, 2*time.Second)
+				} else {
+					perSecond, ms, err = s.saves(ctx, s.lasts(2*time.Second, time.Second), m.savers, m.signed)
+				}
+				if err != nil {
+					return fmt.Errorf("%s: %w", m.name, err)
+				}
+				rate[m.key] += perSecond / float64(turns)
+				took[m.key] = append(took[m.key], ms...)
+			}
+		}
+		for _, m := range modes {
+			s.say("repeat %d: %-34s %8.0f a second", repeat+1, m.name, rate[m.key])
+			figures.add(m.key, rate[m.key])
+		}
+		figures.add("p99_ms", percentile(took["per_second"], 0.99))
+		figures.add("p99_ms_of_64", percentile(took["per_second_of_64"], 0.99))
+		for ratio, key := range map[string]string{
+			"ratio_to_pgbench": "per_second", "ratio_without_signature": "per_second_without_signature",
+			"ratio_to_pgbench_of_64": "per_second_of_64", "ratio_without_signature_of_64": "per_second_without_signature_of_64",
+		} {
+			figures.add(ratio, rate[key]/rate["pgbench_per_second"])
+		}
+	}
+	s.report.Save = figures.sheet(map[string]any{"savers": limitSavers, "pgbench_clients": benchSavers})
 	return nil
 }
 
-// saves lets 64 callers save ballots of people picked at random, one after the
-// other, and answers how many a second and the 99th hundredth of their
-// milliseconds.
-func (s *saving) saves(ctx context.Context, run time.Duration, signed bool) (perSecond, p99 float64, err error) {
+// saves lets callers save ballots of people picked at random, each one after
+// the other, and answers how many a second, and how many milliseconds each took.
+func (s *saving) saves(ctx context.Context, run time.Duration, savers int, signed bool) (perSecond float64, took []float64, err error) {
 	s.round++
 	service := s.service(s.town.db, signed)
 	start := s.Clock()
 	end := start.Add(run)
 	var mu sync.Mutex
-	var took []float64
-	err = each(ctx, benchSavers, upTo(benchSavers), func(ctx context.Context, n int) error {
-		pick := rand.New(rand.NewPCG(s.Seed, uint64(s.round*benchSavers+n)))
+	err = each(ctx, savers, upTo(savers), func(ctx context.Context, n int) error {
+		pick := rand.New(rand.NewPCG(s.Seed, uint64(s.round*limitSavers+n)))
 		var own []float64
 		for at := s.Clock(); at.Before(end); {
 			if err := s.save(ctx, service, pick.IntN(s.town.people), signed); err != nil {
@@ -204,9 +224,9 @@ func (s *saving) saves(ctx context.Context, run time.Duration, signed bool) (per
 		return nil
 	})
 	if err != nil {
-		return 0, 0, err
+		return 0, nil, err
 	}
-	return float64(len(took)) / s.Clock().Sub(start).Seconds(), percentile(took, 0.99), nil
+	return float64(len(took)) / s.Clock().Sub(start).Seconds(), took, nil
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
@@ -220,9 +240,11 @@ func percentile(values []float64, share float64) float64 {
 	return values[min(int(share*float64(len(values))), len(values)-1)]
 }
 
-var pgbenchRate = regexp.MustCompile(`(?m)^tps = ([0-9.]+) `)
+// pgbenchSecond is pgbench's word of one second of its run.
+var pgbenchSecond = regexp.MustCompile(`(?m)^progress: ([0-9.]+) s, ([0-9.]+) tps`)
 
-// upserts runs pgbench's single-row upsert and answers how many a second.
+// upserts runs pgbench's single-row upsert and answers how many a second. A
+// second before counts for nothing: its connections begin with empty caches.
 func (s *saving) upserts(ctx context.Context, run time.Duration) (float64, error) {
 	script := filepath.Join(s.Dir, "upsert.sql")
 	if err := os.WriteFile(script, []byte(data.BenchUpsert), 0o644); err != nil {
@@ -234,18 +256,24 @@ func (s *saving) upserts(ctx context.Context, run time.Duration) (float64, error
 	}
 	salt := [32]byte{1}
 	commit := lottery.BallotCommit(salt, s.body())
-	cmd := exec.CommandContext(ctx, s.Pgbench, "-n", "-M", "prepared", "-c", strconv.Itoa(benchSavers), "-j", "2", "-T", strconv.Itoa(int(run.Seconds())), "-f", script,
+	cmd := exec.CommandContext(ctx, s.Pgbench, "-n", "-M", "prepared", "-c", strconv.Itoa(benchSavers), "-j", "2", "-T", strconv.Itoa(int(run.Seconds())+1), "-P", "1", "-f", script,
 		"-D", "people="+strconv.Itoa(s.town.people), "-D", "body="+string(s.body()), "-D", `salt=\x`+hex.EncodeToString(salt[:]), "-D", `commit=\x`+hex.EncodeToString(commit[:]))
 	cmd.Env = append(env, "PATH=/usr/local/bin:/usr/bin:/bin", "LC_ALL=C.UTF-8")
-	var errs strings.Builder
-	cmd.Stderr = &errs
-	out, err := cmd.Output()
+	said, err := cmd.CombinedOutput()
 	if err != nil {
-		return 0, fmt.Errorf("pgbench: %w: %s", err, errs.String())
+		return 0, fmt.Errorf("pgbench: %w: %s", err, said)
 	}
-	m := pgbenchRate.FindSubmatch(out)
-	if m == nil {
-		return 0, fmt.Errorf("pgbench says %q", out)
+	seconds := pgbenchSecond.FindAllSubmatch(said, -1)
+	if len(seconds) < 2 {
+		return 0, fmt.Errorf("pgbench says %q", said)
 	}
-	return strconv.ParseFloat(string(m[1]), 64)
+	var sum float64
+	for _, m := range seconds[1:] {
+		tps, err := strconv.ParseFloat(string(m[2]), 64)
+		if err != nil {
+			return 0, fmt.Errorf("pgbench says %q", said)
+		}
+		sum += tps
+	}
+	return sum / float64(len(seconds)-1), nil
 }
