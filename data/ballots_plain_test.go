@@ -31,16 +31,8 @@ INSERT INTO draft (campaign_id, person_id, body, saved_at) SELECT 1, id, '{}', '
 // A save reads what belongs to it and no more, whatever the planner believes of
 // the tables: read whole once a commit, they would end a window's last hour.
 func TestSavesReadByKeysAlone(t *testing.T) {
-	ctx, url := t.Context(), pgtest.URL(t)
-	if err := Migrate(ctx, url); err != nil {
-		t.Fatal(err)
-	}
-	pgtest.Exec(t, url, village)
-	db, err := Open(ctx, url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
+	ctx := t.Context()
+	db, url := inVillage(t)
 	const few, rounds = 20, 4
 	save := func(first int64) {
 		t.Helper()

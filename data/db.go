@@ -19,7 +19,8 @@ const (
 	schema    = "jebi"
 )
 
-// DB is a pool of connections in the program's role.
+// DB is two pools of connections in the program's role: one for most work, and
+// one of SavePlain.
 type DB struct {
 	pool  *pgxpool.Pool
 	plain *pgxpool.Pool // of SavePlain
@@ -57,10 +58,10 @@ func Open(ctx context.Context, url string) (*DB, error) {
 		pool.Close()
 		return nil, fmt.Errorf("open database: %w", err)
 	}
-	return &DB{pool: pool, plain: plain}, nil
+	return &DB{pool: pool, plain: plain, lists: waitlists{of: map[int]*waitlist{}}}, nil
 }
 
-// Close waits for connections in use and closes the pool.
+// Close waits for connections in use and closes the pools.
 func (db *DB) Close() {
 	db.plain.Close()
 	db.pool.Close()

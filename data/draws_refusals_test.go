@@ -68,15 +68,22 @@ const (
 	offer = `INSERT INTO offer (cohort_id, rank, slot_id, choice, size, batch_at, deadline) VALUES `
 )
 
-func TestTheSchemaRefuses(t *testing.T) {
-	ctx := t.Context()
-	url := pgtest.Template(t, "migrated", func(url string) error { return Migrate(context.Background(), url) })
+// inVillage opens a database of the test's own with the village in it.
+func inVillage(t *testing.T) (db *DB, url string) {
+	t.Helper()
+	url = pgtest.Template(t, "migrated", func(url string) error { return Migrate(context.Background(), url) })
 	pgtest.Exec(t, url, village)
-	db, err := Open(ctx, url)
+	db, err := Open(t.Context(), url)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(db.Close)
+	return db, url
+}
+
+func TestTheSchemaRefuses(t *testing.T) {
+	ctx := t.Context()
+	db, url := inVillage(t)
 	cases := map[string][]struct{ name, sql, says string }{
 		"open": {
 			{"a leaf before the close", `INSERT INTO draw_leaf VALUES (1, 1, 1, substr(sha256('a'), 1, 16), substr(sha256('b'), 1, 16), 1, 1, sha256('c'))`, "takes no rows now"},

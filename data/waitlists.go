@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // waitlists knows how many tickets wait in each block of ranks, as of the last
@@ -38,9 +40,6 @@ func (tx *Tx) waitingBefore(ctx context.Context, cohortID, block int, now time.T
 	l := tx.lists.of[cohortID]
 	if l == nil {
 		l = &waitlist{}
-		if tx.lists.of == nil {
-			tx.lists.of = map[int]*waitlist{}
-		}
 		tx.lists.of[cohortID] = l
 	}
 	tx.lists.mu.Unlock()
@@ -63,19 +62,16 @@ func (tx *Tx) countWaiting(ctx context.Context, cohortID int) ([]int, error) {
 	if err != nil {
 		return nil, fmt.Errorf("waitlist of cohort %d: %w", cohortID, err)
 	}
-	defer rows.Close()
 	before, sum := []int{0}, 0
-	for rows.Next() {
-		var block, n int
-		if err := rows.Scan(&block, &n); err != nil {
-			return nil, fmt.Errorf("waitlist of cohort %d: %w", cohortID, err)
-		}
+	var block, n int
+	_, err = pgx.ForEachRow(rows, []any{&block, &n}, func() error {
 		for len(before) <= block {
 			before = append(before, sum)
 		}
 		sum += n
-	}
-	if err := rows.Err(); err != nil {
+		return nil
+	})
+	if err != nil {
 		return nil, fmt.Errorf("waitlist of cohort %d: %w", cohortID, err)
 	}
 	return append(before, sum), nil

@@ -9,16 +9,8 @@ import (
 
 // How many wait before a block is what a count says, for a minute.
 func TestWaitingBefore(t *testing.T) {
-	ctx, url := t.Context(), pgtest.URL(t)
-	if err := Migrate(ctx, url); err != nil {
-		t.Fatal(err)
-	}
-	pgtest.Exec(t, url, village)
-	db, err := Open(ctx, url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
+	ctx := t.Context()
+	db, url := inVillage(t)
 	// Every third is off the list, and so are all of the third block.
 	pgtest.Unguarded(t, url, "jebi_owner", "jebi", `
 		INSERT INTO waiting (cohort_id, rank, state) SELECT 1, i, CASE WHEN i % 3 = 0 OR i / 1024 = 2 THEN 'off' ELSE 'waiting' END FROM generate_series(1, 6000) i;
