@@ -3,6 +3,7 @@ package notify
 import (
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -125,9 +126,9 @@ func TestARelayThatIsAwayCostsNoAttempt(t *testing.T) {
 func TestAConnectionThatTheRelayShutBetweenTwoLettersCostsNoAttempt(t *testing.T) {
 	o := newOffice(t, 5)
 	o.mail.set(func(p *postOffice) {
-		letters := 0
+		var letters atomic.Int32 // each line has a goroutine of its own in the receiver
 		p.before = func(c *smtp.Conn) error {
-			if letters++; letters%2 == 0 { // every second letter finds a line that is dead
+			if letters.Add(1)%2 == 0 { // every second letter finds a line that is dead
 				_ = c.Conn().Close()
 			}
 			return nil
