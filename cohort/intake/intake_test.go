@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -447,6 +448,39 @@ func TestBusyAndGone(t *testing.T) {
 	}
 }
 
+// Few who come during a commit wait for it, as their own would cost as much; but
+// not for one that hangs.
+func TestABatchThatHangsKeepsNobodyWaiting(t *testing.T) {
+	p, ctx := newPlace(t), t.Context()
+	hold, held := make(chan struct{}), make(chan struct{})
+	s := p.service()
+	var hangs atomic.Bool
+	s.between = func(context.Context) {
+		if hangs.CompareAndSwap(false, true) {
+			close(held)
+			<-hold
+		}
+	}
+	hung := make(chan error, 1)
+	go func() {
+		_, err := s.Save(ctx, answer(1, "C1"))
+		hung <- err
+	}()
+	<-held
+	for person := int64(2); person <= 4; person++ {
+		if _, err := s.Save(ctx, answer(person, "C1")); err != nil {
+			t.Errorf("person %d: %v", person, err)
+		}
+	}
+	if n := p.count(t, `SELECT count(*) FROM @ballot`); n != 3 {
+		t.Errorf("%d ballots beside the one that hangs, want 3", n)
+	}
+	close(hold)
+	if err := <-hung; err != nil {
+		t.Errorf("the one that hung: %v", err)
+	}
+}
+
 func TestNoSaltNoBallot(t *testing.T) {
 	p := newPlace(t)
 	s := New(Config{DB: p.db, Random: io.LimitReader(rand.Reader, 40)})
@@ -513,11 +547,11 @@ func TestDraftGoesWithTheSave(t *testing.T) {
 		if err := p.db.KeepDraft(ctx, 1, person, before, body); err != nil {
 			t.Fatal(err)
 		}
-		_, at, err := p.db.Draft(ctx, 1, person)
+		draft, err := p.db.Draft(ctx, 1, person)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return at
+		return draft.Kept
 	}
 	first, changed := []byte(`{"choices": []}`), []byte(`{"choices": [], "x": 1}`)
 	for person := int64(1); person <= 4; person++ {

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"slices"
+	"time"
 
 	"jebi/data"
 )
@@ -15,10 +16,11 @@ import (
 // by goroutines that end with them: none is left when nobody saves.
 type window struct {
 	queue    []*item
-	batches  int    // under way
-	under    int    // saves in them
-	campaign string // key, "" before a batch has read it
-	draw     string // draw_id, likewise
+	batches  int         // under way
+	under    int         // saves in them
+	patience *time.Timer // of the few who wait for a batch that is under way; nil: there are none
+	campaign string      // key, "" before a batch has read it
+	draw     string      // draw_id, likewise
 }
 
 // item is a save on its way. Its result is set before done is closed.
@@ -86,13 +88,40 @@ func (s *Service) leave(w *window, it *item) bool {
 	return false
 }
 
-// start begins a batch where something has queued and a lane is free. The
+// fewTogether is how many saves go into one commit however few there are: to
+// share them out among the lanes would cost more than it gains.
+const fewTogether = 32
+
+// patience is how long few saves wait for a batch that is under way: many times
+// what a batch takes, unless it waits for something itself.
+const patience = 20 * time.Millisecond
+
+// start begins a batch where something has queued and a lane is free: at once
+// where none is under way, beside another one only where there are many. The
+// few who come meanwhile are the next batch, since one commit of two saves costs
+// hardly more than one of one; only a batch that hangs keeps nobody waiting. The
 // service is locked.
 func (s *Service) start(cohortID int, w *window) {
-	if len(w.queue) > 0 && w.batches < s.cfg.Lanes {
-		w.batches++
-		go s.batch(cohortID, w)
+	switch {
+	case len(w.queue) == 0 || w.batches >= s.cfg.Lanes:
+	case w.batches == 0 || len(w.queue) >= fewTogether:
+		s.begin(cohortID, w)
+	case w.patience == nil:
+		w.patience = time.AfterFunc(patience, func() {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			w.patience = nil
+			if len(w.queue) > 0 && w.batches < s.cfg.Lanes {
+				s.begin(cohortID, w)
+			}
+		})
 	}
+}
+
+// begin begins a batch. The service is locked.
+func (s *Service) begin(cohortID int, w *window) {
+	w.batches++
+	go s.batch(cohortID, w)
 }
 
 // batch commits one batch.
@@ -107,6 +136,9 @@ func (s *Service) batch(cohortID int, w *window) {
 		defer s.mu.Unlock()
 		w.batches--
 		w.under -= len(batch)
+		if w.patience != nil && w.patience.Stop() {
+			w.patience = nil
+		}
 		s.start(cohortID, w)
 	}()
 	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.Limit) // nobody's hanging up ends the batch
@@ -146,10 +178,6 @@ func (s *Service) tell(ctx context.Context, cohortID int, items []*item) {
 		close(it.done)
 	}
 }
-
-// fewTogether is how many saves go into one commit however few there are: to
-// share them out among the lanes would cost more than it gains.
-const fewTogether = 32
 
 // take removes a batch from the queue: one save a person, in their order; a
 // second save of the same person stays for the next. Where there are many, each
