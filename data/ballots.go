@@ -373,13 +373,13 @@ func (tx *Tx) Ballot(ctx context.Context, campaign int, person int64) (BallotRow
 
 // Ballot is Tx.Ballot on its own.
 func (db *DB) Ballot(ctx context.Context, campaign int, person int64) (BallotRow, error) {
-	rows, err := db.pool.Query(ctx, selectBallot, campaign, person)
+	rows, err := db.pages.Query(ctx, selectBallot, campaign, person)
 	return one(rows, err, scanBallot, fmt.Sprintf("ballot of person %d", person))
 }
 
 // Window is Tx.Window on its own, without people.
 func (db *DB) Window(ctx context.Context, id int) (WindowRow, error) {
-	rows, err := db.pool.Query(ctx, selectWindow, id)
+	rows, err := db.pages.Query(ctx, selectWindow, id)
 	return one(rows, err, scanWindow, fmt.Sprintf("window %d", id))
 }
 
@@ -390,7 +390,7 @@ func (db *DB) Standing(ctx context.Context, campaign int, person int64, cohortID
 	var q pgx.Batch
 	q.Queue(selectBallot, campaign, person)
 	q.Queue(selectWindow, cohortID)
-	r := db.pool.SendBatch(ctx, &q)
+	r := db.pages.SendBatch(ctx, &q)
 	rows, err := r.Query()
 	b, err := one(rows, err, scanBallot, fmt.Sprintf("ballot of person %d", person))
 	if err == nil {

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"runtime"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -19,10 +22,11 @@ const (
 	schema    = "jebi"
 )
 
-// DB is two pools of connections in the program's role: one for most work, and
-// one of SavePlain.
+// DB is three pools of connections in the program's role: one for most work, one
+// for what citizens' pages read, and one of SavePlain.
 type DB struct {
 	pool  *pgxpool.Pool
+	pages *pgxpool.Pool // reads that wait for no lock
 	plain *pgxpool.Pool // of SavePlain
 	lists waitlists
 }
@@ -53,24 +57,61 @@ func Open(ctx context.Context, url string) (*DB, error) {
 		pool.Close()
 		return nil, fmt.Errorf("open database: %w", err)
 	}
-	plain, err := pgxpool.NewWithConfig(ctx, plainConfig(cfg))
-	if err != nil {
-		pool.Close()
-		return nil, fmt.Errorf("open database: %w", err)
+	db := &DB{pool: pool, lists: waitlists{of: map[int]*waitlist{}}}
+	for _, p := range []struct {
+		pool **pgxpool.Pool
+		cfg  *pgxpool.Config
+	}{{&db.pages, pagesConfig(cfg)}, {&db.plain, plainConfig(cfg)}} {
+		if *p.pool, err = pgxpool.NewWithConfig(ctx, p.cfg); err != nil {
+			db.Close()
+			return nil, fmt.Errorf("open database: %w", err)
+		}
 	}
-	return &DB{pool: pool, plain: plain, lists: waitlists{of: map[int]*waitlist{}}}, nil
+	return db, nil
+}
+
+// pagesConfig is of the connections that citizens' pages read by, made from the
+// pool's. What is read in one trip is of one moment: it is a transaction of its
+// own, with one snapshot. Where the server shares this machine's processors they are few: more
+// reads at once would not end sooner, and this program, which has to send away
+// whom it cannot serve, would get no turn among them.
+func pagesConfig(pool *pgxpool.Config) *pgxpool.Config {
+	c := pool.Copy()
+	c.MinConns, c.MinIdleConns = 0, 0
+	c.ConnConfig.RuntimeParams["default_transaction_isolation"] = "repeatable read"
+	c.ConnConfig.RuntimeParams["default_transaction_read_only"] = "on"
+	if here(c.ConnConfig.Host) {
+		c.MaxConns = min(c.MaxConns, int32(runtime.NumCPU())+1)
+	}
+	return c
+}
+
+// here says whether a server's address is this machine's own: a socket's folder
+// or the loopback interface.
+func here(host string) bool {
+	ip := net.ParseIP(host)
+	return strings.HasPrefix(host, "/") || host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // Close waits for connections in use and closes the pools.
 func (db *DB) Close() {
-	db.plain.Close()
-	db.pool.Close()
+	for _, p := range []*pgxpool.Pool{db.plain, db.pages, db.pool} {
+		if p != nil {
+			p.Close()
+		}
+	}
 }
 
 // Tx is one transaction: one use case with its audit rows and its messages.
 type Tx struct {
 	tx    pgx.Tx
 	lists *waitlists
+}
+
+// reader is a transaction, or a pool whose every trip is one.
+type reader interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+	SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults
 }
 
 // maxTries bounds how often a transaction is begun again after a deadlock or

@@ -9,17 +9,28 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Draft reads what a person has put together and not submitted, and when it was
-// kept last: JSON, or nil.
-func (db *DB) Draft(ctx context.Context, campaign int, person int64) (body []byte, kept time.Time, err error) {
-	err = db.pool.QueryRow(ctx, `SELECT body, saved_at FROM draft WHERE campaign_id = $1 AND person_id = $2`, campaign, person).Scan(&body, &kept)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return nil, kept, nil
-	}
+// DraftRow is what a person has put together and not submitted.
+type DraftRow struct {
+	Body []byte    // JSON; nil: she has no draft
+	Kept time.Time // when it was kept last
+}
+
+// Draft reads a person's draft.
+func (db *DB) Draft(ctx context.Context, campaign int, person int64) (DraftRow, error) {
+	d, err := scanDraft(db.pages.QueryRow(ctx, `SELECT body, saved_at FROM draft WHERE campaign_id = $1 AND person_id = $2`, campaign, person))
 	if err != nil {
-		return nil, kept, fmt.Errorf("draft of person %d: %w", person, err)
+		err = fmt.Errorf("draft of person %d: %w", person, err)
 	}
-	return body, kept.UTC(), nil
+	return d, err
+}
+
+func scanDraft(row pgx.Row) (d DraftRow, err error) {
+	err = row.Scan(&d.Body, &d.Kept)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return DraftRow{}, nil
+	}
+	d.Kept = d.Kept.UTC()
+	return d, err
 }
 
 // ErrDraftChanged says that a draft is not any more as its writer read it:

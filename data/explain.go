@@ -62,140 +62,186 @@ type OfferView struct {
 	Deadline time.Time `json:"deadline"`
 }
 
+// What a person's result is made of. $1 is the person; each statement finds by
+// itself what it needs, so that all of them go in one trip.
+const (
+	resultCohort = `(SELECT COALESCE(b.cohort_id, p.cohort_id) FROM person p LEFT JOIN ballot b ON b.campaign_id = p.campaign_id AND b.person_id = p.id WHERE p.id = $1)`
+
+	selectResult = `
+	SELECT p.id, p.key, p.campaign_id, COALESCE(c.id, 0), COALESCE(c.key, ''), c.state, c.confirm_by, c.publish_at, c.settle_at,
+	       d.published_at, jebi_now(),
+	       b.person_id IS NOT NULL AND NOT b.withdrawn,
+	       EXISTS (SELECT FROM ticket_member m WHERE m.cohort_id = c.id AND m.person_id = p.id)
+	  FROM person p
+	  LEFT JOIN ballot b ON b.campaign_id = p.campaign_id AND b.person_id = p.id
+	  LEFT JOIN cohort c ON c.id = COALESCE(b.cohort_id, p.cohort_id)
+	  LEFT JOIN draw d ON d.cohort_id = c.id
+	 WHERE p.id = $1`
+
+	selectTicket = `
+	SELECT t.rank, COALESCE(l.rank, t.rank), t.late, t.size, COALESCE((SELECT max(rank) FROM ticket x WHERE x.cohort_id = t.cohort_id AND NOT x.late), 0),
+	       COALESCE(w.state, ''), COALESCE(w.why, ''), COALESCE(w.lapses, 0),
+	       CASE WHEN w.state = 'waiting' THEN (SELECT count(*) FROM waiting y WHERE y.cohort_id = w.cohort_id AND y.state = 'waiting'
+	         AND y.rank >= COALESCE(l.rank, w.rank) / $2 * $2 AND y.rank < COALESCE(l.rank, w.rank))::int ELSE 0 END
+	  FROM ticket_member m JOIN ticket t USING (cohort_id, rank) LEFT JOIN waiting w USING (cohort_id, rank)
+	  LEFT JOIN left_out l ON l.cohort_id = t.cohort_id AND l.ticket = t.rank
+	 WHERE m.cohort_id = ` + resultCohort + ` AND m.person_id = $1`
+
+	newestAssignment = ` WHERE a.person_id = $1 ORDER BY a.id DESC LIMIT 1`
+
+	liveOffer = ` JOIN ticket_member m ON m.cohort_id = o.cohort_id AND m.rank = o.rank
+	 WHERE m.cohort_id = ` + resultCohort + ` AND m.person_id = $1 AND o.state = 'live'`
+
+	selectPlaces = selectPlace + ` WHERE s.id IN (
+	  SELECT v.slot FROM (SELECT a.slot_id, a.second_id FROM assignment a` + newestAssignment + `) a, LATERAL (VALUES (a.slot_id), (a.second_id)) v (slot)
+	   UNION ALL
+	  SELECT v.slot FROM (SELECT o.slot_id, o.second_id FROM offer o` + liveOffer + `) o, LATERAL (VALUES (o.slot_id), (o.second_id)) v (slot))`
+)
+
 // ResultOf reads a person's result as it stands. Before publication it tells
 // nothing of the draw.
-func (db *DB) ResultOf(ctx context.Context, person int64) (r ResultRow, err error) {
-	err = db.ReadTx(ctx, func(tx *Tx) error { r, err = tx.ResultOf(ctx, person); return err })
-	return r, err
+func (db *DB) ResultOf(ctx context.Context, person int64) (ResultRow, error) {
+	return resultOf(ctx, db.pages, &db.lists, person)
 }
 
 // ResultOf is DB.ResultOf within a transaction.
 func (tx *Tx) ResultOf(ctx context.Context, person int64) (ResultRow, error) {
+	return resultOf(ctx, tx.tx, tx.lists, person)
+}
+
+func resultOf(ctx context.Context, from reader, lists *waitlists, person int64) (ResultRow, error) {
 	what := fmt.Sprintf("result of person %d", person)
-	var r ResultRow
-	var state, status *string
-	var ballot, leaf bool
-	var publish, confirm, settle *time.Time
-	err := tx.tx.QueryRow(ctx, `
-		SELECT p.id, p.key, p.campaign_id, COALESCE(c.id, 0), COALESCE(c.key, ''), c.state, c.confirm_by, c.publish_at, c.settle_at,
-		       d.published_at, jebi_now(), p.status,
-		       b.person_id IS NOT NULL AND NOT b.withdrawn,
-		       EXISTS (SELECT FROM ticket_member m WHERE m.cohort_id = c.id AND m.person_id = p.id)
-		  FROM person p
-		  LEFT JOIN ballot b ON b.campaign_id = p.campaign_id AND b.person_id = p.id
-		  LEFT JOIN cohort c ON c.id = COALESCE(b.cohort_id, p.cohort_id)
-		  LEFT JOIN draw d ON d.cohort_id = c.id
-		 WHERE p.id = $1`, person).Scan(&r.Person, &r.Key, &r.Campaign, &r.Cohort, &r.CohortKey, &state, &confirm, &publish, &settle,
-		&r.Published, &r.Now, &status, &ballot, &leaf)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return r, fmt.Errorf("%s: %w", what, ErrNotFound)
-	}
+	r, found, err := readResult(ctx, from, person, what)
 	if err != nil {
-		return r, fmt.Errorf("%s: %w", what, err)
+		return r, err
 	}
-	r.Now = r.Now.UTC()
-	if state == nil {
-		r.State = "no_cohort"
-		return r, nil
-	}
-	r.CohortState = cohort.State(*state)
-	r.ConfirmBy, r.PublishAt, r.SettleAt = confirm.UTC(), publish.UTC(), settle.UTC()
 	switch {
+	case r.CohortState == "":
+		r.State = "no_cohort"
 	case r.CohortState == cohort.Void:
 		r.State = "void"
 	case !r.CohortState.Since(cohort.Published):
 		r.State = "no_ballot"
-		if ballot {
+		if found.ballot {
 			r.State = "pending"
 		}
-	case !leaf && ballot:
+	case !found.leaf && found.ballot:
 		r.State = "excluded"
-	case !leaf:
+	case !found.leaf:
 		r.State = "no_ballot"
 	default:
-		return r, tx.drawnResult(ctx, &r)
+		return r, r.drawn(ctx, from, lists, found)
 	}
 	return r, nil
 }
 
-// drawnResult fills in what a published draw gave to one of its tickets.
-func (tx *Tx) drawnResult(ctx context.Context, r *ResultRow) error {
-	what := fmt.Sprintf("result of person %d", r.Person)
-	var waiting *string
-	err := tx.tx.QueryRow(ctx, `
-		SELECT t.rank, COALESCE(l.rank, t.rank), t.late, t.size, COALESCE((SELECT max(rank) FROM ticket x WHERE x.cohort_id = t.cohort_id AND NOT x.late), 0),
-		       w.state, COALESCE(w.why, ''), COALESCE(w.lapses, 0),
-		       CASE WHEN w.state = 'waiting' THEN (SELECT count(*) FROM waiting y WHERE y.cohort_id = w.cohort_id AND y.state = 'waiting'
-		         AND y.rank >= COALESCE(l.rank, w.rank) / $3 * $3 AND y.rank < COALESCE(l.rank, w.rank))::int ELSE 0 END
-		  FROM ticket_member m JOIN ticket t USING (cohort_id, rank) LEFT JOIN waiting w USING (cohort_id, rank)
-		  LEFT JOIN left_out l ON l.cohort_id = t.cohort_id AND l.ticket = t.rank
-		 WHERE m.cohort_id = $1 AND m.person_id = $2`, r.Cohort, r.Person, waitBlock).Scan(&r.Ticket, &r.Rank, &r.LeftOut, &r.Size, &r.Tickets, &waiting, &r.Why, &r.Lapses, &r.Ahead)
-	if err != nil {
-		return fmt.Errorf("%s: %w", what, err)
+// found is what was read with a result.
+type found struct {
+	ballot, leaf bool
+	ticket       ticketFound
+	assignments  []AssignmentRow // the newest
+	offers       []OfferRow      // the live one
+	places       map[int64]*Place
+}
+
+type ticketFound struct {
+	ticket, rank         int
+	late                 bool
+	size, tickets        int
+	waiting, why         string
+	lapses, aheadInBlock int
+}
+
+func readResult(ctx context.Context, from reader, person int64, what string) (r ResultRow, f found, err error) {
+	var q pgx.Batch
+	q.Queue(selectResult, person)
+	q.Queue(selectTicket, person, waitBlock)
+	q.Queue(selectAssignment+newestAssignment, person)
+	q.Queue(selectOffer+liveOffer, person)
+	q.Queue(selectPlaces, person)
+	b := from.SendBatch(ctx, &q)
+	defer func() { err = errors.Join(err, b.Close()) }()
+
+	var state *cohort.State
+	var publish, confirm, settle *time.Time
+	err = b.QueryRow().Scan(&r.Person, &r.Key, &r.Campaign, &r.Cohort, &r.CohortKey, &state, &confirm, &publish, &settle, &r.Published, &r.Now, &f.ballot, &f.leaf)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return r, f, fmt.Errorf("%s: %w", what, ErrNotFound)
 	}
-	as, err := tx.Assignments(ctx, r.Person)
 	if err != nil {
-		return err
+		return r, f, fmt.Errorf("%s: %w", what, err)
 	}
-	if len(as) > 0 {
-		a := as[0]
+	r.Now = r.Now.UTC()
+	if state != nil {
+		r.CohortState, r.ConfirmBy, r.PublishAt, r.SettleAt = *state, confirm.UTC(), publish.UTC(), settle.UTC()
+	}
+	t := &f.ticket
+	err = b.QueryRow().Scan(&t.ticket, &t.rank, &t.late, &t.size, &t.tickets, &t.waiting, &t.why, &t.lapses, &t.aheadInBlock)
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+		return r, f, fmt.Errorf("%s: %w", what, err)
+	}
+	rows, err := b.Query()
+	if f.assignments, err = many(rows, err, pgx.RowToStructByPos[AssignmentRow], what); err != nil {
+		return r, f, err
+	}
+	rows, err = b.Query()
+	if f.offers, err = many(rows, err, pgx.RowToStructByPos[OfferRow], what); err != nil {
+		return r, f, err
+	}
+	rows, err = b.Query()
+	places, err := many(rows, err, scanPlace, what)
+	f.places = make(map[int64]*Place, len(places))
+	for i := range places {
+		f.places[places[i].Slot] = &places[i]
+	}
+	return r, f, err
+}
+
+// drawn fills in what a published draw gave to one of its tickets.
+func (r *ResultRow) drawn(ctx context.Context, from reader, lists *waitlists, f found) error {
+	t := f.ticket
+	r.Ticket, r.Rank, r.LeftOut, r.Size, r.Tickets, r.Why, r.Lapses, r.Ahead = t.ticket, t.rank, t.late, t.size, t.tickets, t.why, t.lapses, t.aheadInBlock
+	if len(f.assignments) > 0 {
+		a := f.assignments[0]
 		r.State, r.Choice, r.Origin, r.Assignment = a.State, a.Choice, a.Origin, a.ID
-		if r.Place, err = tx.place(ctx, a.Slot); err != nil {
-			return err
-		}
-		if a.Second != 0 {
-			if r.Second, err = tx.place(ctx, a.Second); err != nil {
-				return err
-			}
-		}
+		r.Place, r.Second = f.places[a.Slot], f.places[a.Second]
 		if a.Alive() {
 			return nil
 		}
 	}
-	if waiting == nil || *waiting == "seated" {
+	if t.waiting == "" || t.waiting == "seated" {
 		return nil
 	}
-	if *waiting == "waiting" { // those of her block are counted
-		n, err := tx.waitingBefore(ctx, r.Cohort, r.Rank/waitBlock, r.Now)
-		if err != nil {
-			return err
-		}
-		r.Ahead += n
-	}
-	r.State, r.Place, r.Second, r.Choice, r.Origin, r.Assignment = *waiting, nil, nil, 0, "", 0
+	r.State, r.Place, r.Second, r.Choice, r.Origin, r.Assignment = t.waiting, nil, nil, 0, "", 0
 	if r.State != "waiting" {
 		return nil
 	}
-	rows, err := tx.tx.Query(ctx, selectOffer+` WHERE o.cohort_id = $1 AND o.rank = $2 AND o.state = 'live'`, r.Cohort, r.Ticket)
-	os, err := many(rows, err, pgx.RowToStructByPos[OfferRow], what)
-	if err != nil || len(os) == 0 {
-		return err
-	}
-	o := OfferView{ID: os[0].ID, Choice: os[0].Choice, Size: os[0].Size, Deadline: os[0].Deadline.UTC()}
-	p, err := tx.place(ctx, os[0].Slot)
+	n, err := lists.before(ctx, from, r.Cohort, r.Rank/waitBlock, r.Now) // those of her block are counted
 	if err != nil {
 		return err
 	}
-	o.Place = *p
-	if os[0].Second != 0 {
-		if o.Second, err = tx.place(ctx, os[0].Second); err != nil {
-			return err
-		}
+	r.Ahead += n
+	if len(f.offers) > 0 {
+		o := f.offers[0]
+		r.Offer = &OfferView{ID: o.ID, Choice: o.Choice, Size: o.Size, Place: *f.places[o.Slot], Second: f.places[o.Second], Deadline: o.Deadline.UTC()}
 	}
-	r.Offer = &o
 	return nil
 }
 
+const selectPlace = `
+	SELECT s.id, k.key, k.name, k.name_en, k.address, k.phone, k.bring, k.email, k.lat, k.lon, to_char(s.date, 'YYYY-MM-DD'), s.block, s.part, s.vaccine, s.starts_at
+	  FROM slot s JOIN clinic k ON k.id = s.clinic_id`
+
+func scanPlace(row pgx.CollectableRow) (Place, error) {
+	var p Place
+	err := row.Scan(&p.Slot, &p.Clinic, &p.Name, &p.NameEn, &p.Address, &p.Phone, &p.Bring, &p.ClinicMail, &p.LatLon[0], &p.LatLon[1], &p.Date, &p.Block, &p.Part, &p.Vaccine, &p.Starts)
+	p.Starts = p.Starts.UTC()
+	return p, err
+}
+
 func (tx *Tx) place(ctx context.Context, slot int64) (*Place, error) {
-	rows, err := tx.tx.Query(ctx, `
-		SELECT s.id, k.key, k.name, k.name_en, k.address, k.phone, k.bring, k.email, k.lat, k.lon, to_char(s.date, 'YYYY-MM-DD'), s.block, s.part, s.vaccine, s.starts_at
-		  FROM slot s JOIN clinic k ON k.id = s.clinic_id WHERE s.id = $1`, slot)
-	p, err := one(rows, err, func(row pgx.CollectableRow) (Place, error) {
-		var p Place
-		err := row.Scan(&p.Slot, &p.Clinic, &p.Name, &p.NameEn, &p.Address, &p.Phone, &p.Bring, &p.ClinicMail, &p.LatLon[0], &p.LatLon[1], &p.Date, &p.Block, &p.Part, &p.Vaccine, &p.Starts)
-		p.Starts = p.Starts.UTC()
-		return p, err
-	}, fmt.Sprintf("slot %d", slot))
+	rows, err := tx.tx.Query(ctx, selectPlace+` WHERE s.id = $1`, slot)
+	p, err := one(rows, err, scanPlace, fmt.Sprintf("slot %d", slot))
 	return &p, err
 }
 

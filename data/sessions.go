@@ -60,36 +60,66 @@ func (tx *Tx) beginVisit(ctx context.Context, campaign int, person, signIn int64
 	})
 }
 
+const (
+	selectSession = `
+	SELECT s.id, s.campaign_id, s.person_id, s.way, s.created_at, s.expires_at, s.consented_at IS NOT NULL, jebi_now(),
+	       p.key, p.status, COALESCE(p.cohort_id, 0), COALESCE(d.name, ''), COALESCE(d.district, ''), COALESCE(d.language, ''), d.lat, d.lon, COALESCE(m.party_id, 0),
+	       p.campaign_id, COALESCE(s.proxy_id, 0), COALESCE(x.name, '')
+	  FROM session s JOIN person p ON p.id = s.person_id
+	  LEFT JOIN proxy x ON x.id = s.proxy_id
+	  LEFT JOIN person_detail d ON d.person_id = p.id
+	  LEFT JOIN party_member m ON m.campaign_id = p.campaign_id AND m.person_id = p.id
+	 WHERE s.token_hash = $1 AND s.ended_at IS NULL AND s.expires_at > jebi_now()`
+
+	selectVisitorsDraft = `
+	SELECT d.body, d.saved_at FROM session s JOIN draft d ON d.campaign_id = s.campaign_id AND d.person_id = s.person_id WHERE s.token_hash = $1`
+)
+
 // Session finds a live session by its token's hash and keeps it alive for
 // another idle, noting so at most once a minute. The error wraps ErrNotFound
 // where it has ended or never was.
 func (db *DB) Session(ctx context.Context, token [32]byte, idle time.Duration) (SessionRow, error) {
-	rows, err := db.pool.Query(ctx, `
-		SELECT s.id, s.campaign_id, s.person_id, s.way, s.created_at, s.expires_at, s.consented_at IS NOT NULL, jebi_now(),
-		       p.key, p.status, COALESCE(p.cohort_id, 0), COALESCE(d.name, ''), COALESCE(d.district, ''), COALESCE(d.language, ''), d.lat, d.lon, COALESCE(m.party_id, 0),
-		       p.campaign_id, COALESCE(s.proxy_id, 0), COALESCE(x.name, '')
-		  FROM session s JOIN person p ON p.id = s.person_id
-		  LEFT JOIN proxy x ON x.id = s.proxy_id
-		  LEFT JOIN person_detail d ON d.person_id = p.id
-		  LEFT JOIN party_member m ON m.campaign_id = p.campaign_id AND m.person_id = p.id
-		 WHERE s.token_hash = $1 AND s.ended_at IS NULL AND s.expires_at > jebi_now()`, token[:])
+	rows, err := db.pages.Query(ctx, selectSession, token[:])
 	s, err := one(rows, err, pgx.RowToStructByPos[SessionRow], "session")
 	if err != nil {
 		return s, err
 	}
+	return s, db.keepAlive(ctx, &s, idle)
+}
+
+// SessionAndDraft is Session, and in the same trip the draft of whose session
+// it is, as DB.Draft reads it.
+func (db *DB) SessionAndDraft(ctx context.Context, token [32]byte, idle time.Duration) (s SessionRow, d DraftRow, err error) {
+	var q pgx.Batch
+	q.Queue(selectSession, token[:])
+	q.Queue(selectVisitorsDraft, token[:])
+	r := db.pages.SendBatch(ctx, &q)
+	rows, err := r.Query()
+	s, err = one(rows, err, pgx.RowToStructByPos[SessionRow], "session")
+	if err == nil {
+		d, err = scanDraft(r.QueryRow())
+	}
+	if err := errors.Join(err, r.Close()); err != nil {
+		return s, d, err
+	}
+	return s, d, db.keepAlive(ctx, &s, idle)
+}
+
+// keepAlive is the rest of reading a session.
+func (db *DB) keepAlive(ctx context.Context, s *SessionRow, idle time.Duration) error {
 	if s.ExpiresAt.Sub(s.Now) < idle-time.Minute {
 		err := db.pool.QueryRow(ctx, `
 			UPDATE session SET seen_at = jebi_now(), expires_at = LEAST(jebi_now() + $2::interval, created_at + $3::interval)
 			 WHERE id = $1 AND ended_at IS NULL RETURNING expires_at`, s.ID, idle, maxSession).Scan(&s.ExpiresAt)
 		if errors.Is(err, pgx.ErrNoRows) { // signed out in this moment
-			return s, fmt.Errorf("session %d: %w", s.ID, ErrNotFound)
+			return fmt.Errorf("session %d: %w", s.ID, ErrNotFound)
 		}
 		if err != nil {
-			return s, fmt.Errorf("session %d: %w", s.ID, err)
+			return fmt.Errorf("session %d: %w", s.ID, err)
 		}
 	}
 	s.CreatedAt, s.ExpiresAt, s.Now = s.CreatedAt.UTC(), s.ExpiresAt.UTC(), s.Now.UTC()
-	return s, nil
+	return nil
 }
 
 // Consent notes that the person has read the notice and agreed.

@@ -31,23 +31,23 @@ const (
 	waitStands = time.Minute
 )
 
-// waitingBefore is how many tickets wait in the blocks of ranks before a block.
-func (tx *Tx) waitingBefore(ctx context.Context, cohortID, block int, now time.Time) (int, error) {
+// before is how many tickets wait in the blocks of ranks before a block.
+func (w *waitlists) before(ctx context.Context, from reader, cohortID, block int, now time.Time) (int, error) {
 	if block == 0 {
 		return 0, nil
 	}
-	tx.lists.mu.Lock()
-	l := tx.lists.of[cohortID]
+	w.mu.Lock()
+	l := w.of[cohortID]
 	if l == nil {
 		l = &waitlist{}
-		tx.lists.of[cohortID] = l
+		w.of[cohortID] = l
 	}
-	tx.lists.mu.Unlock()
+	w.mu.Unlock()
 
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.before == nil || now.Sub(l.at).Abs() > waitStands {
-		before, err := tx.countWaiting(ctx, cohortID)
+		before, err := countWaiting(ctx, from, cohortID)
 		if err != nil {
 			return 0, err
 		}
@@ -57,8 +57,8 @@ func (tx *Tx) waitingBefore(ctx context.Context, cohortID, block int, now time.T
 }
 
 // countWaiting counts the tickets that wait before each block of ranks.
-func (tx *Tx) countWaiting(ctx context.Context, cohortID int) ([]int, error) {
-	rows, err := tx.tx.Query(ctx, `SELECT rank / $2, count(*) FROM waiting WHERE cohort_id = $1 AND state = 'waiting' GROUP BY 1 ORDER BY 1`, cohortID, waitBlock)
+func countWaiting(ctx context.Context, from reader, cohortID int) ([]int, error) {
+	rows, err := from.Query(ctx, `SELECT rank / $2, count(*) FROM waiting WHERE cohort_id = $1 AND state = 'waiting' GROUP BY 1 ORDER BY 1`, cohortID, waitBlock)
 	if err != nil {
 		return nil, fmt.Errorf("waitlist of cohort %d: %w", cohortID, err)
 	}

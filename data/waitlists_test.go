@@ -18,7 +18,7 @@ func TestWaitingBefore(t *testing.T) {
 	now := time.Date(2021, 7, 17, 14, 0, 0, 0, time.UTC)
 	before := func(block int, at time.Time) (n int) {
 		t.Helper()
-		err := db.ReadTx(ctx, func(tx *Tx) (err error) { n, err = tx.waitingBefore(ctx, 1, block, at); return err })
+		err := db.ReadTx(ctx, func(tx *Tx) (err error) { n, err = db.lists.before(ctx, tx.tx, 1, block, at); return err })
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -141,15 +141,15 @@ func (d *draft) put(n int, seen string, w wish, most int) int {
 // draftOf reads the visitor's draft; where she has none, it begins with the
 // ballot that she saved. kept says whether there is one.
 func (f *Form) draftOf(v *visit, saved *data.BallotRow) (d draft, kept bool, err error) {
-	body, at, err := f.DB.Draft(v.Context(), v.row.ID, v.session.Person)
+	row, err := f.draftRow(v)
 	if err != nil {
 		return d, false, err
 	}
-	if body != nil {
-		if err := json.Unmarshal(body, &d); err != nil {
+	if row.Body != nil {
+		if err := json.Unmarshal(row.Body, &d); err != nil {
 			return d, false, fmt.Errorf("draft of person %d: not readable", v.session.Person)
 		}
-		d.read, d.kept = body, at
+		d.read, d.kept = row.Body, row.Kept
 		return d, true, nil
 	}
 	if saved != nil && !saved.Withdrawn {
@@ -163,6 +163,16 @@ func (f *Form) draftOf(v *visit, saved *data.BallotRow) (d draft, kept bool, err
 		d.kept = saved.SavedAt
 	}
 	return d, false, nil
+}
+
+// draftRow gives the draft that was read with the session, once; whoever asks
+// again asks because it may have changed.
+func (f *Form) draftRow(v *visit) (data.DraftRow, error) {
+	if came := v.draft; came != nil {
+		v.draft = nil
+		return *came, nil
+	}
+	return f.DB.Draft(v.Context(), v.row.ID, v.session.Person)
 }
 
 // edits bounds how often a step begins again because another window or device

@@ -102,11 +102,11 @@ func TestOutsideTheWindow(t *testing.T) {
 		b := w.signedIn()
 		b.get("/ballot")
 		b.wants(403, "/ballot", "7월 14일(수) 오전 9시부터 7월 16일(금) 오후 6시까지")
-		before, _, err := w.db.Draft(t.Context(), w.id, w.person("P1"))
+		before, err := w.db.Draft(t.Context(), w.id, w.person("P1"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := w.db.KeepDraft(t.Context(), w.id, w.person("P1"), before, []byte(draft)); err != nil {
+		if err := w.db.KeepDraft(t.Context(), w.id, w.person("P1"), before.Body, []byte(draft)); err != nil {
 			t.Fatal(err)
 		}
 		for path, form := range forms {
@@ -247,9 +247,9 @@ func TestSearch(t *testing.T) {
 	b.wants(200, "/ballot/choice/1")
 	b.post("/ballot/choice/1", "act", "save", "kind", "clinics", "clinics", keys[0], "clinics", "NOSUCH", "dates", "2021-07-31", "dates", "2030-01-01", "parts", "am", "parts", "night")
 	b.wants(200, "/ballot")
-	body, _, err := w.db.Draft(t.Context(), w.id, w.person("P1"))
-	if err != nil || strings.Contains(string(body), "NOSUCH") || strings.Contains(string(body), "2030") || strings.Contains(string(body), "night") {
-		t.Errorf("draft %s %v", body, err)
+	kept, err := w.db.Draft(t.Context(), w.id, w.person("P1"))
+	if err != nil || strings.Contains(string(kept.Body), "NOSUCH") || strings.Contains(string(kept.Body), "2030") || strings.Contains(string(kept.Body), "night") {
+		t.Errorf("draft %s %v", kept.Body, err)
 	}
 }
 

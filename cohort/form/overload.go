@@ -2,6 +2,7 @@ package form
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"html/template"
 	"io"
@@ -18,13 +19,22 @@ import (
 )
 
 // gate lets so many requests in at once as the machine can answer in good time,
-// and the others not at all: nobody waits at it. While people are sent away and
-// those inside take too long it is made narrower, otherwise wider.
+// and the others not at all: nobody waits at it. Those who come a little faster
+// than they can be answered, as after a moment in which nothing went on, it lets
+// in at a bounded pace; a crowd would fill the machine at once, until who is sent
+// away waits as well. While people are sent away and those inside take too
+// long it is made narrower.
 type gate struct {
+	clock func() time.Time // nil: it does not adapt
+
 	mu    sync.Mutex
 	under int // requests under way
 	width int // requests that may be
+	rest  int // width while nobody is sent away
 	most  int // that width ever is
+
+	paced  time.Time // places that were added for those who came faster are paid for until then
+	paused bool      // no such places: those inside took too long
 
 	since      time.Time // when the following were counted from
 	done, slow int       // requests answered, and those of them that took longer than gateSlow
@@ -35,19 +45,51 @@ type gate struct {
 // who is let in. It is never so narrow that a database far away would be kept
 // idle.
 const (
-	gateSlow  = 100 * time.Millisecond
-	gateLook  = 100 * time.Millisecond
+	gateSlow  = 25 * time.Millisecond
+	gateLook  = 50 * time.Millisecond
+	gateRest  = 64
 	gateLeast = 24
-	gateCount = 20 // answers that a look needs
+	gateCount = 20               // answers that a look needs
+	gatePace  = time.Millisecond // one more place for those who come faster
+	gateAhead = 64               // such places at once, after as many gatePace without any
 )
 
-func newGate(most int) *gate { return &gate{width: most, most: most} }
+// newGate makes a gate that adapts; without a clock it is always as wide as it
+// ever is.
+func newGate(most int, clock func() time.Time) *gate {
+	g := &gate{clock: clock, width: most, most: most}
+	if clock != nil {
+		g.rest = min(gateRest, most)
+		g.width = g.rest
+	}
+	return g
+}
 
-// enter says whether one more may be under way.
-func (g *gate) enter() bool {
+// enter lets one more be under way, and gives what ends it; nil where no more may
+// be.
+func (g *gate) enter() (leave func()) {
+	var began time.Time
+	if g.clock != nil {
+		began = g.clock()
+	}
+	if !g.letIn(began) {
+		return nil
+	}
+	return func() {
+		if g.clock == nil {
+			g.letOut(began, -1)
+			return
+		}
+		now := g.clock()
+		g.letOut(now, now.Sub(began))
+	}
+}
+
+// letIn says whether one more may be under way now.
+func (g *gate) letIn(now time.Time) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.under >= g.width {
+	if g.under >= g.width && !g.widen(now) {
 		g.full = true
 		return false
 	}
@@ -55,9 +97,25 @@ func (g *gate) enter() bool {
 	return true
 }
 
-// leave ends a request that was let in. took is how long it was under way;
-// negative where nobody looked at a clock: then the width stays.
-func (g *gate) leave(now time.Time, took time.Duration) {
+// widen adds a place for one who came faster than others were answered.
+func (g *gate) widen(now time.Time) bool {
+	if g.paused || g.width >= g.most {
+		return false
+	}
+	if ahead := now.Add(-gateAhead * gatePace); g.paced.Before(ahead) {
+		g.paced = ahead
+	}
+	if now.Sub(g.paced) < gatePace {
+		return false
+	}
+	g.paced = g.paced.Add(gatePace)
+	g.width++
+	return true
+}
+
+// letOut ends a request that was let in. took is how long it was under way;
+// negative where nobody looked at a clock.
+func (g *gate) letOut(now time.Time, took time.Duration) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.under--
@@ -71,13 +129,20 @@ func (g *gate) leave(now time.Time, took time.Duration) {
 	if g.done < gateCount || now.Sub(g.since) < gateLook {
 		return
 	}
+	least := min(gateLeast, g.most)
 	switch {
-	case g.full && g.slow*2 > g.done:
-		g.width = max(min(gateLeast, g.most), g.width*3/4)
-	case g.full && g.slow*20 > g.done: // more than one in twenty
-		g.width = max(min(gateLeast, g.most), g.width*7/8)
-	case !g.full || g.slow*50 <= g.done:
+	case !g.full:
+		g.width += (g.rest-g.width)/4 + cmp.Compare(g.rest, g.width)
+		g.paused = false
+	case g.slow*2 > g.done:
+		g.width = max(least, g.width/2)
+		g.paused = true
+	case g.slow*20 > g.done: // more than one in twenty
+		g.width = max(least, g.width*3/4)
+		g.paused = true
+	case g.slow*50 <= g.done:
 		g.width = min(g.most, g.width+1+g.width/16)
+		g.paused = false
 	}
 	g.since, g.done, g.slow, g.full = now, 0, 0, false
 }
@@ -151,17 +216,23 @@ func (m *remembered) noteCampaign(c *cohort.Campaign, row data.CampaignRow) {
 	m.campaign, m.row = c, row
 }
 
-// note remembers a visitor's window, open or not.
-func (m *remembered) note(token [32]byte, w data.CohortRow, open bool) {
+// noteVisitor remembers whose cohort a session is of.
+func (m *remembered) noteVisitor(token [32]byte, cohortID int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.cohorts == nil || len(m.cohorts) >= mostRemembered {
 		m.cohorts = map[[32]byte]int{}
 	}
+	m.cohorts[token] = cohortID
+}
+
+// noteWindow remembers a window, open or not.
+func (m *remembered) noteWindow(w data.CohortRow, open bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	if m.closes == nil {
 		m.closes = map[int]time.Time{}
 	}
-	m.cohorts[token] = w.ID
 	if open {
 		m.closes[w.ID] = w.Closes
 	} else {
@@ -318,16 +389,4 @@ func isDownload(path string) bool {
 	rest, ok := strings.CutPrefix(path, "/draws/")
 	_, file, _ := strings.Cut(rest, "/")
 	return ok && file != ""
-}
-
-// leaveGate gives what ends a request that g has let in.
-func (f *Form) leaveGate(g *gate) func() {
-	if f.Now == nil {
-		return func() { g.leave(time.Time{}, -1) }
-	}
-	began := f.Now()
-	return func() {
-		now := f.Now()
-		g.leave(now, now.Sub(began))
-	}
 }

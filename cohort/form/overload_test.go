@@ -23,7 +23,8 @@ func TestRefusedFormIsKept(t *testing.T) {
 	b := w.signedIn()
 	b.get("/language?to=en&back=/ballot")
 	fields := []string{"act", "save", "kind", "district", "district", "1162010200", "dates", "2021-07-26", "dates", "2021-07-27", "parts", "am"}
-	if !w.form.gate.enter() {
+	leave := w.form.gate.enter()
+	if leave == nil {
 		t.Fatal("the gate is full")
 	}
 	p := b.post("/ballot/choice/1", fields...)
@@ -45,7 +46,7 @@ func TestRefusedFormIsKept(t *testing.T) {
 	if strings.Contains(textOf(stranger.last.body), "16 July") {
 		t.Error("a stranger is told a time")
 	}
-	w.form.gate.leave(time.Time{}, -1)
+	leave()
 	b.post("/ballot/choice/1", fields...)
 	b.wants(200, "/ballot")
 }
@@ -128,24 +129,17 @@ func (b *browser) status(path string) int {
 // The gate is made narrower while people are sent away and those inside take
 // long, and wider while they do not, or nobody is sent away.
 func TestGateAdapts(t *testing.T) {
-	g := newGate(256)
 	now := time.Date(2021, 7, 14, 0, 0, 0, 0, time.UTC)
-	look := func(took time.Duration, full bool) int {
+	g := newGate(256, func() time.Time { return now })
+	look := func(took time.Duration, full bool) {
 		for range gateCount + 5 {
-			if !g.enter() {
+			if !g.letIn(now) {
 				t.Fatal("the gate is full")
 			}
 			g.full = full
 			now = now.Add(gateLook / gateCount)
-			g.leave(now, took)
+			g.letOut(now, took)
 		}
-		return g.width
-	}
-	repeat := func(n int, took time.Duration, full bool) int {
-		for range n {
-			look(took, full)
-		}
-		return g.width
 	}
 	for _, c := range []struct {
 		what  string
@@ -154,16 +148,68 @@ func TestGateAdapts(t *testing.T) {
 		full  bool
 		want  int
 	}{
-		{"slow, and nobody sent away", 20, time.Second, false, 256},
+		{"slow, and nobody sent away", 20, time.Second, false, gateRest},
 		{"slow and full", 100, 2 * gateSlow, true, gateLeast},
 		{"quick and full", 200, gateSlow / 2, true, 256},
 		{"slow and full again", 100, 2 * gateSlow, true, gateLeast},
-		{"nobody sent away any more", 200, time.Second, false, 256},
-		{"without a clock", 100, -1, true, 256},
+		{"nobody sent away any more", 200, time.Second, false, gateRest},
 	} {
-		if got := repeat(c.looks, c.took, c.full); got != c.want {
-			t.Errorf("%s: width %d, want %d", c.what, got, c.want)
+		for range c.looks {
+			look(c.took, c.full)
 		}
+		if g.width != c.want {
+			t.Errorf("%s: width %d, want %d", c.what, g.width, c.want)
+		}
+	}
+}
+
+// Who comes a little faster than others are answered is let in, a crowd is not;
+// and nobody is, beyond the width, while those inside take too long.
+func TestGateLetsInAtAPace(t *testing.T) {
+	now := time.Date(2021, 7, 14, 0, 0, 0, 0, time.UTC)
+	g := newGate(256, func() time.Time { return now })
+	come := func(n int) (in int) {
+		for range n {
+			if g.letIn(now) {
+				in++
+			}
+		}
+		return in
+	}
+	if got := come(1000); got != gateRest+gateAhead {
+		t.Errorf("of a crowd %d are let in, want %d", got, gateRest+gateAhead)
+	}
+	for range 200 {
+		now = now.Add(gatePace)
+		come(1)
+	}
+	if g.under != 256 {
+		t.Errorf("of those who came one by one %d are inside, want all that may be", g.under)
+	}
+	for range 256 {
+		g.letOut(now.Add(gateLook), 2*gateSlow)
+	}
+	if now = now.Add(time.Minute); come(1000) != g.width || g.width >= 256 {
+		t.Errorf("while those inside take too long, %d are let in by a gate of %d", g.under, g.width)
+	}
+}
+
+// Without a clock the gate is as wide as it ever is, and downloads, which take
+// as long as they take, are at one of those.
+func TestGateWithoutAClock(t *testing.T) {
+	g := newGate(3, nil)
+	var leave []func()
+	for l := g.enter(); l != nil; l = g.enter() {
+		leave = append(leave, l)
+	}
+	if len(leave) != 3 {
+		t.Errorf("%d let in, want 3", len(leave))
+	}
+	for _, l := range leave {
+		l()
+	}
+	if g.under != 0 || g.width != 3 {
+		t.Errorf("%d under way, width %d", g.under, g.width)
 	}
 }
 

@@ -48,23 +48,28 @@ func (f *Form) showReview(v *visit, status int, flaws []cohort.Flaw) error {
 // under its lock and the database's clock; nothing that a request carries
 // changes that.
 func (f *Form) submit(v *visit) error {
-	s, err := f.mustBeOpen(v)
+	d, kept, err := f.draftOf(v, nil)
 	if err != nil {
 		return err
-	}
-	d, kept, err := f.draftOf(v, s.Ballot)
-	if err != nil {
-		return err
-	}
-	if v.field("mark", 32) != d.mark() {
-		return goTo("/review?stale=1")
 	}
 	ps, err := f.reach(v)
 	if err != nil {
 		return err
 	}
-	if !kept && f.saved(v, s.Ballot, d, ps) {
-		return goTo("/receipt") // pressed twice: what she submits is saved already
+	if seen := v.field("mark", 32); !kept || seen != d.mark() { // seldom; else nothing but the draft is needed
+		s, err := f.mustBeOpen(v)
+		if err != nil {
+			return err
+		}
+		if d, kept, err = f.draftOf(v, s.Ballot); err != nil {
+			return err
+		}
+		if seen != d.mark() {
+			return goTo("/review?stale=1")
+		}
+		if !kept && f.saved(v, s.Ballot, d, ps) {
+			return goTo("/receipt") // pressed twice: what she submits is saved already
+		}
 	}
 	r := intake.Request{
 		Campaign: v.campaign, Person: v.session.Person, Cohort: v.session.Cohort, Choices: d.choices(ps),

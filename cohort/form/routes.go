@@ -30,6 +30,8 @@ type visit struct {
 	campaign *cohort.Campaign
 	row      data.CampaignRow
 	session  *data.SessionRow // nil: not signed in
+	drafting bool             // the page begins with the visitor's draft
+	draft    *data.DraftRow   // as it came with the session; nil: to be read
 	token    [32]byte         // hash of the session's cookie
 	early    bool             // refused before anything was asked of the database
 }
@@ -39,12 +41,13 @@ type handler func(*visit) error
 
 func (f *Form) routes() http.Handler {
 	mux := http.NewServeMux()
-	handle := func(pattern string, h handler, private bool) {
+	handle := func(pattern string, h handler, a access) {
 		f.patterns = append(f.patterns, pattern)
-		mux.Handle(pattern, f.serve(h, private))
+		mux.Handle(pattern, f.serve(h, a))
 	}
-	public := func(pattern string, h handler) { handle(pattern, h, false) }
-	private := func(pattern string, h handler) { handle(pattern, h, true) }
+	public := func(pattern string, h handler) { handle(pattern, h, everybody) }
+	private := func(pattern string, h handler) { handle(pattern, h, signedIn) }
+	drafting := func(pattern string, h handler) { handle(pattern, h, answering) }
 
 	public("GET /{$}", f.start)
 	public("GET /language", f.language)
@@ -79,18 +82,18 @@ func (f *Form) routes() http.Handler {
 	private("POST /party/leave", f.doLeave)
 	private("GET /window", f.window)
 	private("GET /stay", f.stay)
-	private("GET /ballot", f.ballot)
-	private("POST /ballot", f.changeBallot)
-	private("GET /ballot/choice/{n}", f.choice)
-	private("POST /ballot/choice/{n}", f.changeChoice)
-	private("GET /ballot/choice/{n}/map.svg", f.placeMap)
-	private("GET /review", f.review)
-	private("POST /review", f.submit)
+	drafting("GET /ballot", f.ballot)
+	drafting("POST /ballot", f.changeBallot)
+	drafting("GET /ballot/choice/{n}", f.choice)
+	drafting("POST /ballot/choice/{n}", f.changeChoice)
+	drafting("GET /ballot/choice/{n}/map.svg", f.placeMap)
+	drafting("GET /review", f.review)
+	drafting("POST /review", f.submit)
 	private("GET /receipt", f.receipt)
 	private("GET /receipt.json", f.receiptFile)
 	private("POST /receipt", f.sendReceipt)
 	private("GET /withdraw", f.withdraw)
-	private("POST /withdraw", f.doWithdraw)
+	drafting("POST /withdraw", f.doWithdraw)
 	private("GET /result", f.result)
 	private("GET /result.ics", f.calendar)
 	private("GET /result/{act}", f.askResult)
@@ -109,7 +112,7 @@ func (f *Form) routes() http.Handler {
 	public("/", func(*visit) error { return errNoPage })
 
 	cross := http.NewCrossOriginProtection()
-	cross.SetDenyHandler(f.serve(func(*visit) error { return errForeign }, false))
+	cross.SetDenyHandler(f.serve(func(*visit) error { return errForeign }, everybody))
 	return f.outer(cross.Handler(mux))
 }
 
@@ -158,21 +161,31 @@ func (f *Form) outer(next http.Handler) http.Handler {
 		if isDownload(r.URL.Path) {
 			g = f.downloads
 		}
-		if !g.enter() {
+		leave := g.enter()
+		if leave == nil {
 			f.overloaded(seen, r)
 			return
 		}
-		defer f.leaveGate(g)()
+		defer leave()
 		next.ServeHTTP(seen, r)
 	})
 }
 
+// access is who may see a page.
+type access int
+
+const (
+	everybody access = iota
+	signedIn
+	answering // signed in, and the page begins with the draft
+)
+
 // serve makes the visit, holds private pages back from those who are not
 // signed in, and turns errors into pages.
-func (f *Form) serve(h handler, private bool) http.Handler {
+func (f *Form) serve(h handler, a access) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		v := &visit{Request: r, w: w}
-		err := f.admit(v, private)
+		v := &visit{Request: r, w: w, drafting: a == answering}
+		err := f.admit(v, a != everybody)
 		if err == nil {
 			err = h(v)
 		}
@@ -204,6 +217,7 @@ func (f *Form) admit(v *visit, private bool) error {
 		return err
 	case s.Campaign == row.ID:
 		v.session = &s
+		f.known.noteVisitor(v.token, s.Cohort)
 		v.lang = f.spoken(v, c.Languages, s.Language)
 	}
 	if !private {

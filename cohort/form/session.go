@@ -59,15 +59,20 @@ func (f *Form) cookieHash(v *visit, name string) (hash [32]byte, ok bool) {
 	return sha256.Sum256(b), true
 }
 
-// session finds the visitor's session. The error wraps data.ErrNotFound where
-// there is none.
+// session finds the visitor's session, and her draft with it where the page
+// begins with that. The error wraps data.ErrNotFound where there is none.
 func (f *Form) session(v *visit) (data.SessionRow, error) {
 	hash, ok := f.cookieHash(v, sessionCookie)
 	if !ok {
 		return data.SessionRow{}, data.ErrNotFound
 	}
 	v.token = hash
-	return f.DB.Session(v.Context(), hash, f.Idle)
+	if !v.drafting {
+		return f.DB.Session(v.Context(), hash, f.Idle)
+	}
+	s, d, err := f.DB.SessionAndDraft(v.Context(), hash, f.Idle)
+	v.draft = &d
+	return s, err
 }
 
 // signOut ends the session.

@@ -244,7 +244,7 @@ func walk(t *testing.T, lang string, see func(stop)) {
 		what string
 		err  error
 	}{{"busy", context.DeadlineExceeded}, {"preparing", ErrPreparing}, {"foreign", errForeign}, {"bad-form", &badForm{fmt.Errorf("test")}}, {"caps", &data.TooManyCodes{Cap: "phone"}}, {"internal", os.ErrInvalid}} {
-		failing := w.form.serve(func(*visit) error { return fault.err }, false)
+		failing := w.form.serve(func(*visit) error { return fault.err }, everybody)
 		w.form.handler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/" {
 				failing.ServeHTTP(rw, r)

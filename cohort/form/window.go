@@ -53,7 +53,7 @@ func (f *Form) standing(v *visit) (standing, error) {
 		s.Kind = "no_cohort"
 	}
 	s.Open = s.Kind == "open"
-	f.known.note(v.token, s.Cohort, s.Open)
+	f.known.noteWindow(s.Cohort, s.Open)
 	return s, nil
 }
 

@@ -1,0 +1,80 @@
+package data
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"jebi/data/pgtest"
+)
+
+// What a page reads in one trip is of one moment, whatever is committed while
+// it is read, and changes nothing.
+func TestPagesReadOneMoment(t *testing.T) {
+	ctx := t.Context()
+	db, url := inVillage(t)
+	const lock = 4711
+	count := `SELECT count(*)::int FROM jebi.person`
+	read := func(between string) (first, second int, err error) {
+		var b pgx.Batch
+		b.Queue(count)
+		b.Queue(between)
+		b.Queue(count)
+		r := db.pages.SendBatch(ctx, &b)
+		err = r.QueryRow().Scan(&first)
+		if err == nil {
+			_, err = r.Exec()
+		}
+		if err == nil {
+			err = r.QueryRow().Scan(&second)
+		}
+		if e := r.Close(); err == nil {
+			err = e
+		}
+		return first, second, err
+	}
+	if _, _, err := read(`SELECT 1`); err != nil { // the statements are made ready
+		t.Fatal(err)
+	}
+	wait := fmt.Sprintf(`SELECT pg_advisory_xact_lock_shared(%d)`, lock)
+	release := pgtest.Hold(t, url, fmt.Sprintf(`SELECT pg_advisory_xact_lock(%d)`, lock))
+	done := make(chan error, 1)
+	var first, second int
+	go func() {
+		var err error
+		first, second, err = read(wait)
+		done <- err
+	}()
+	for pgtest.Value[int](t, url, `SELECT count(*)::int FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND objid = $1`, lock) == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	pgtest.Exec(t, url, `INSERT INTO jebi.person (campaign_id, key, row_hash) SELECT campaign_id, 'another', row_hash FROM jebi.person LIMIT 1`)
+	release()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if first == 0 || first != second {
+		t.Errorf("%d people became %d while they were read", first, second)
+	}
+	if now := pgtest.Value[int](t, url, count); now != first+1 {
+		t.Errorf("%d people, want one more than %d: nothing was tested", now, first)
+	}
+	if _, err := db.pages.Exec(context.Background(), `UPDATE jebi.person SET status = status`); !hasCode(err, "25006") {
+		t.Errorf("a page changed something: %v", err)
+	}
+}
+
+// Only where the server shares this machine's processors are the readers few.
+func TestServersOnThisMachine(t *testing.T) {
+	for host, want := range map[string]bool{
+		"/var/run/postgresql": true, "localhost": true, "127.0.0.1": true, "::1": true,
+		"db.example.org": false, "10.0.0.1": false, "2001:db8::1": false,
+	} {
+		if got := here(host); got != want {
+			t.Errorf("%s: %v", host, got)
+		}
+	}
+}
