@@ -190,9 +190,18 @@ func (b *BenchCopies) CountStatements(ctx context.Context) error {
 }
 
 // Work asks the server what was done in this database. A connection may report
-// late, and does as it ends: those that worked must have been closed before.
+// late, and does as it ends: those that worked must have been closed before, and
+// their ends are waited for.
 func (b *BenchCopies) Work(ctx context.Context) (Work, error) {
 	w := Work{Statements: -1}
+	for others := 1; others > 0; {
+		err := b.c.QueryRow(ctx, `
+			SELECT count(*)::int FROM pg_stat_activity, pg_sleep(0.01)
+			 WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'`).Scan(&others)
+		if err != nil {
+			return w, fmt.Errorf("bench: connections at work: %w", err)
+		}
+	}
 	err := b.c.QueryRow(ctx, `SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = current_database()`).Scan(&w.Transactions)
 	if err != nil {
 		return w, fmt.Errorf("bench: count of transactions: %w", err)

@@ -105,8 +105,8 @@ type intakeBench struct {
 // runs take.
 const (
 	benchPeople  = 27_600
-	benchSavers  = 64  // pgbench's clients, and who saves or books at once elsewhere
-	limitSavers  = 256 // who saves at once at the limit
+	benchSavers  = 64  // pgbench's clients, and who saves or books at once
+	limitSavers  = 256 // the same, of keys that end in _of_256
 	fullRepeats  = 3
 	quickRepeats = 1
 )
@@ -159,13 +159,13 @@ func (b *intakeBench) database(ctx context.Context) (url string, drop func() err
 // intakeNotes say what the keys mean.
 func intakeNotes() map[string]string {
 	return map[string]string{
-		"save":                       "ballots saved without HTTP by 256 callers at once, the limit, and by 64 (keys that end in _of_64); pgbench: its single-row upsert of the same bytes into a table with nothing but a primary key, -M prepared, 64 clients, without its first second; each ratio is within one repeat, whose modes take turns of seconds",
+		"save":                       "ballots saved without HTTP by 64 callers at once, and by 256 (keys that end in _of_256); pgbench: its single-row upsert of the same bytes into a table with nothing but a primary key, -M prepared, 64 clients; the first second of each turn is left out, and each ratio is within one repeat, whose modes take turns of seconds",
 		"http":                       "open loop: latency from the moment a request was due, generator on the same cores; errors are all that is not a receipt, refused those of them that were answered 503",
 		"overload":                   "three times the saves a second that HTTP sustained, offered in an open loop; milliseconds of what was accepted and of what was refused, from the moment a request was due, and on the server",
 		"pages":                      "server time of a page, one asker",
 		"first_come":                 "1,000 slots of 28 seats, 27,600 people with five ordered wishes each, popularity by Zipf 1.1; transactions of the product: saves, close, freeze, draw, publication with a message to each, and one look of each person at her result",
-		"first_come_uniform":         "the same with every slot equally popular",
-		"first_come_ample":           "the same as first_come with 56 seats a slot",
+		"first_come_uniform":         "the same with every slot equally popular; with --quick a quarter of the people and of the seats",
+		"first_come_ample":           "the same as first_come with twice the seats; with --quick a quarter of the people and of the seats",
 		"transactions_ratio_unasked": "as transactions_ratio_weak, without the look of each person at her result: she is told by message",
 		"arrivals":                   "a model, not a measurement",
 		"lost":                       "acknowledged saves of this bench that are not stored as they were acknowledged, by count and by content, against a record kept in a file outside the database",

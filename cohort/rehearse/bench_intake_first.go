@@ -20,17 +20,32 @@ type outcome struct {
 	seconds float64
 }
 
+// crowd is who wants what, on both sides.
+type crowd struct {
+	people int
+	seats  int // of each slot
+	want   *demand
+}
+
 // firstCome compares the product with two ways of booking first come, first
 // served, for the same people with the same ordered wishes.
 func (b *intakeBench) firstCome(ctx context.Context) error {
+	beside := 1 // what part of the people the variants have
+	if b.Quick {
+		beside = 4
+	}
 	for _, v := range []struct {
 		name     string
 		exponent float64
-		seats    int
+		crowd    crowd
 		into     *Sheet
-	}{{"Zipf 1.1", zipf, townSeats, &b.report.FirstCome}, {"all slots alike", 0, townSeats, &b.report.Uniform}, {"ample supply", zipf, 2 * townSeats, &b.report.Ample}} {
+	}{
+		{"Zipf 1.1", zipf, crowd{people: benchPeople, seats: townSeats}, &b.report.FirstCome},
+		{"all slots alike", 0, crowd{people: benchPeople / beside, seats: townSeats / beside}, &b.report.Uniform},
+		{"ample supply", zipf, crowd{people: benchPeople / beside, seats: 2 * townSeats / beside}, &b.report.Ample},
+	} {
 		figures := runs{}
-		want := newDemand(b.Seed, v.exponent)
+		v.crowd.want = newDemand(b.Seed, v.exponent)
 		modes := []string{"product", "weak", "strong"}
 		for repeat := range b.repeats {
 			done := map[string]outcome{}
@@ -39,9 +54,9 @@ func (b *intakeBench) firstCome(ctx context.Context) error {
 				var o outcome
 				var err error
 				if mode == "product" {
-					o, err = b.draw(ctx, want, v.seats)
+					o, err = b.draw(ctx, v.crowd)
 				} else {
-					o, err = b.race(ctx, want, v.seats, mode == "weak")
+					o, err = b.race(ctx, v.crowd, mode == "weak")
 				}
 				if err != nil {
 					return fmt.Errorf("first come, %s, %s: %w", v.name, mode, err)
@@ -67,7 +82,7 @@ func (b *intakeBench) firstCome(ctx context.Context) error {
 				figures.add(mode+"_served_per_transaction", perTransaction)
 			}
 		}
-		*v.into = figures.sheet(map[string]any{"people": benchPeople, "slots": townSlots, "seats": townSlots * v.seats, "wishes": townWishes})
+		*v.into = figures.sheet(map[string]any{"people": v.crowd.people, "slots": townSlots, "seats": townSlots * v.crowd.seats, "wishes": townWishes})
 	}
 	return nil
 }
@@ -85,8 +100,8 @@ func upTo(n int) func(func(int) bool) {
 
 // draw lets everyone save a ballot, draws and publishes, and lets everyone look
 // at her result.
-func (b *intakeBench) draw(ctx context.Context, want *demand, seats int) (o outcome, err error) {
-	t, err := b.newBenchTown(ctx, benchPeople, seats)
+func (b *intakeBench) draw(ctx context.Context, c crowd) (o outcome, err error) {
+	t, err := b.newBenchTown(ctx, c.people, c.seats)
 	if err != nil {
 		return o, err
 	}
@@ -110,7 +125,7 @@ func (b *intakeBench) draw(ctx context.Context, want *demand, seats int) (o outc
 		return o, err
 	}
 	start := b.Clock()
-	if err := t.work(ctx, func() error { return b.saveAndDraw(ctx, t, copies, kept, want) }); err != nil {
+	if err := t.work(ctx, func() error { return b.saveAndDraw(ctx, t, copies, kept, c.want) }); err != nil {
 		return o, err
 	}
 	drawn, err := copies.Work(ctx)
@@ -140,7 +155,7 @@ func (b *intakeBench) draw(ctx context.Context, want *demand, seats int) (o outc
 		for _, s := range stats {
 			o.served += s.Assigned + s.Confirmed
 		}
-		lost, acknowledged, err := kept.lost(ctx, t.db, t.cohort.ID, func(person int64, _ int) []cohort.Choice { return t.choices(want.wishes(int(person - 1))) })
+		lost, acknowledged, err := kept.lost(ctx, t.db, t.cohort.ID, func(person int64, _ int) []cohort.Choice { return t.choices(c.want.wishes(int(person - 1))) })
 		b.report.Lost += lost
 		b.report.Saved += acknowledged
 		return err
@@ -201,7 +216,7 @@ func (b *intakeBench) saveAndDraw(ctx context.Context, t *benchTown, copies *dat
 }
 
 // race lets everyone book first come, first served.
-func (b *intakeBench) race(ctx context.Context, want *demand, seats int, weak bool) (o outcome, err error) {
+func (b *intakeBench) race(ctx context.Context, c crowd, weak bool) (o outcome, err error) {
 	url, drop, err := b.database(ctx)
 	if err != nil {
 		return o, err
@@ -212,7 +227,7 @@ func (b *intakeBench) race(ctx context.Context, want *demand, seats int, weak bo
 		return o, err
 	}
 	defer count.Close(ctx)
-	if err := data.MakeRivals(ctx, url, townSlots, seats); err != nil {
+	if err := data.MakeRivals(ctx, url, townSlots, c.seats); err != nil {
 		return o, err
 	}
 	if err := count.CountStatements(ctx); err != nil {
@@ -231,8 +246,8 @@ func (b *intakeBench) race(ctx context.Context, want *demand, seats int, weak bo
 		book = r.Weak
 	}
 	start := b.Clock()
-	err = each(ctx, benchSavers, upTo(benchPeople), func(ctx context.Context, i int) error {
-		_, err := book(ctx, int64(i+1), want.wishes(i))
+	err = each(ctx, benchSavers, upTo(c.people), func(ctx context.Context, i int) error {
+		_, err := book(ctx, int64(i+1), c.want.wishes(i))
 		return err
 	})
 	o.seconds = b.Clock().Sub(start).Seconds()
