@@ -53,32 +53,30 @@ const (
 	)
 	SELECT person_id, revision, saved_at FROM saved`
 
-	// The draft goes that became a ballot of this batch, unless it was changed since.
+	// The draft goes that became a ballot of this batch, unless it was changed since. It is found first and deleted
+	// where it was found: a plan that deletes what it finds among all drafts is none that can be chosen.
 	plainDrafts = `
-	DELETE FROM draft d
-	 WHERE d.campaign_id = (SELECT campaign_id FROM cohort WHERE id = $4) AND d.person_id = ANY ($1::bigint[])
-	   AND d.saved_at = ($2::timestamptz[])[array_position($1, d.person_id)]
-	   AND (SELECT CASE WHEN b.cohort_id = $4 THEN b.commit END FROM ballot b WHERE b.campaign_id = d.campaign_id AND b.person_id = d.person_id)
-	     = ($3::bytea[])[array_position($1, d.person_id)]`
+	DELETE FROM draft USING (
+	  SELECT d.ctid AS at
+	    FROM unnest($1::bigint[], $2::timestamptz[], $3::bytea[]) AS i (person_id, kept, commit)
+	   CROSS JOIN LATERAL (
+	     SELECT d.ctid, d.campaign_id, d.saved_at FROM draft d
+	      WHERE d.campaign_id = (SELECT c.campaign_id FROM cohort c WHERE c.id = $4) AND d.person_id = i.person_id OFFSET 0) d
+	   CROSS JOIN LATERAL (
+	     SELECT b.cohort_id, b.commit FROM ballot b WHERE b.campaign_id = d.campaign_id AND b.person_id = i.person_id OFFSET 0) b
+	   WHERE d.saved_at = i.kept AND b.cohort_id = $4 AND b.commit = i.commit
+	) gone WHERE draft.ctid = gone.at`
 )
 
 // plainConfig is of the connections that SavePlain has for itself, made from
-// the pool's. Their statements are planned once a connection, for to plan them
-// takes longer than to run them, and whatever the tables are like: rows are
-// found by their keys, and the statements are written so that no other way is
-// open. What the server knows of the tables may be from before the window; the
-// plan that was the best then read them whole. A whole trip is
-// with the server at once; so one that waits for a lock must end by itself
-// before its caller is told that nothing is saved.
+// the pool's. They find rows by their keys. A whole trip is with the server at
+// once; so one that waits for a lock must end by itself before its caller is told
+// that nothing is saved.
 func plainConfig(pool *pgxpool.Config) *pgxpool.Config {
 	c := pool.Copy()
 	c.MinConns, c.MinIdleConns = 0, 0
-	for name, value := range map[string]string{
-		"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off", "enable_bitmapscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off",
-		"lock_timeout": "8s",
-	} {
-		c.ConnConfig.RuntimeParams[name] = value
-	}
+	byKeys(c)
+	c.ConnConfig.RuntimeParams["lock_timeout"] = "8s"
 	return c
 }
 

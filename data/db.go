@@ -70,14 +70,29 @@ func Open(ctx context.Context, url string) (*DB, error) {
 	return db, nil
 }
 
+// byKeys lets connections plan their statements once, for to plan them takes
+// longer than to run them, and whatever the tables are like: rows are found by
+// their keys, and the statements are written so that no other way is open. What
+// the server knows of the tables may be from before the window, or from a moment
+// in which they were empty; the plan that was the best then reads them whole.
+func byKeys(c *pgxpool.Config) {
+	for name, value := range map[string]string{
+		"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off", "enable_bitmapscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off",
+	} {
+		c.ConnConfig.RuntimeParams[name] = value
+	}
+}
+
 // pagesConfig is of the connections that citizens' pages read by, made from the
 // pool's. What is read in one trip is of one moment: it is a transaction of its
-// own, with one snapshot. Where the server shares this machine's processors they are few: more
-// reads at once would not end sooner, and this program, which has to send away
-// whom it cannot serve, would get no turn among them.
+// own, with one snapshot. Rows are found by their keys. Where the server shares
+// this machine's processors they are few: more reads at once would not end
+// sooner, and this program, which has to send away whom it cannot serve, would
+// get no turn among them.
 func pagesConfig(pool *pgxpool.Config) *pgxpool.Config {
 	c := pool.Copy()
 	c.MinConns, c.MinIdleConns = 0, 0
+	byKeys(c)
 	c.ConnConfig.RuntimeParams["default_transaction_isolation"] = "repeatable read"
 	c.ConnConfig.RuntimeParams["default_transaction_read_only"] = "on"
 	if here(c.ConnConfig.Host) {

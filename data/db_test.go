@@ -2,7 +2,10 @@ package data
 
 import (
 	"context"
+	"crypto/sha256"
+	"errors"
 	"fmt"
+	"runtime"
 	"testing"
 	"time"
 
@@ -64,6 +67,43 @@ func TestPagesReadOneMoment(t *testing.T) {
 	}
 	if _, err := db.pages.Exec(context.Background(), `UPDATE jebi.person SET status = status`); !hasCode(err, "25006") {
 		t.Errorf("a page changed something: %v", err)
+	}
+}
+
+// So do pages.
+func TestPagesReadByKeysAlone(t *testing.T) {
+	ctx := t.Context()
+	db, url := inVillage(t)
+	const looks = 20
+	look := func(key string, person int64) {
+		t.Helper()
+		token := sha256.Sum256([]byte(key))
+		_, first := db.Session(ctx, token, time.Hour)
+		_, d, second := db.SessionAndDraft(ctx, token, time.Hour)
+		if key != "nobody" && (first != nil || second != nil || d.Body == nil) {
+			t.Fatal(first, second, d)
+		}
+		_, third := db.Draft(ctx, 1, person)
+		_, _, fourth := db.Standing(ctx, 1, person, 1)
+		_, fifth := db.ResultOf(ctx, person)
+		if err := errors.Join(third, fourth, fifth); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pgtest.Exec(t, url, asVillage)
+	pgtest.Exec(t, url, `VACUUM (ANALYZE)`) // tables that were emptied are known to be empty
+	for range runtime.NumCPU() * 4 {
+		look("nobody", 1) // planned for a village
+	}
+	pgtest.Exec(t, url, crowd)
+	before := pgtest.Value[int64](t, url, readSoFar)
+	for i := range looks {
+		look(fmt.Sprintf("q%d", 1+100*i), int64(5+100*i))
+	}
+	mine := pgtest.Value[int64](t, url, readSoFar) - before
+	db.Close()
+	if read := settled(t, url) - before - mine; read > looks*60 {
+		t.Errorf("%d looks at five things each read %d rows and index entries", looks, read)
 	}
 }
 

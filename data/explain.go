@@ -87,10 +87,11 @@ const (
 	  LEFT JOIN left_out l ON l.cohort_id = t.cohort_id AND l.ticket = t.rank
 	 WHERE m.cohort_id = ` + resultCohort + ` AND m.person_id = $1`
 
-	newestAssignment = ` WHERE a.person_id = $1 ORDER BY a.id DESC LIMIT 1`
+	// By her places, and not along everybody's from the newest until one is hers.
+	newestAssignment = ` WHERE a.person_id = $1 ORDER BY a.id + 0 DESC LIMIT 1`
 
-	liveOffer = ` JOIN ticket_member m ON m.cohort_id = o.cohort_id AND m.rank = o.rank
-	 WHERE m.cohort_id = ` + resultCohort + ` AND m.person_id = $1 AND o.state = 'live'`
+	liveOffer = ` WHERE o.state = 'live' AND o.cohort_id = ` + resultCohort + `
+	   AND o.rank = (SELECT m.rank FROM ticket_member m WHERE m.cohort_id = ` + resultCohort + ` AND m.person_id = $1)`
 
 	selectPlaces = selectPlace + ` WHERE s.id IN (
 	  SELECT v.slot FROM (SELECT a.slot_id, a.second_id FROM assignment a` + newestAssignment + `) a, LATERAL (VALUES (a.slot_id), (a.second_id)) v (slot)

@@ -60,19 +60,23 @@ func (tx *Tx) beginVisit(ctx context.Context, campaign int, person, signIn int64
 	})
 }
 
+// Both find their rows by keys alone, one table after the other (see byKeys):
+// when people begin to come these tables are empty.
 const (
 	selectSession = `
 	SELECT s.id, s.campaign_id, s.person_id, s.way, s.created_at, s.expires_at, s.consented_at IS NOT NULL, jebi_now(),
-	       p.key, p.status, COALESCE(p.cohort_id, 0), COALESCE(d.name, ''), COALESCE(d.district, ''), COALESCE(d.language, ''), d.lat, d.lon, COALESCE(m.party_id, 0),
-	       p.campaign_id, COALESCE(s.proxy_id, 0), COALESCE(x.name, '')
-	  FROM session s JOIN person p ON p.id = s.person_id
-	  LEFT JOIN proxy x ON x.id = s.proxy_id
-	  LEFT JOIN person_detail d ON d.person_id = p.id
-	  LEFT JOIN party_member m ON m.campaign_id = p.campaign_id AND m.person_id = p.id
-	 WHERE s.token_hash = $1 AND s.ended_at IS NULL AND s.expires_at > jebi_now()`
+	       p.key, p.status, COALESCE(p.cohort_id, 0), COALESCE(d.name, ''), COALESCE(d.district, ''), COALESCE(d.language, ''), d.lat, d.lon,
+	       COALESCE((SELECT m.party_id FROM party_member m WHERE m.campaign_id = p.campaign_id AND m.person_id = p.id), 0),
+	       p.campaign_id, COALESCE(s.proxy_id, 0), COALESCE((SELECT x.name FROM proxy x WHERE x.id = s.proxy_id), '')
+	  FROM (SELECT s.* FROM session s WHERE s.token_hash = $1 OFFSET 0) s
+	 CROSS JOIN LATERAL (SELECT p.* FROM person p WHERE p.id = s.person_id OFFSET 0) p
+	  LEFT JOIN LATERAL (SELECT d.* FROM person_detail d WHERE d.person_id = s.person_id OFFSET 0) d ON true
+	 WHERE s.ended_at IS NULL AND s.expires_at > jebi_now()`
 
 	selectVisitorsDraft = `
-	SELECT d.body, d.saved_at FROM session s JOIN draft d ON d.campaign_id = s.campaign_id AND d.person_id = s.person_id WHERE s.token_hash = $1`
+	SELECT d.body, d.saved_at
+	  FROM (SELECT s.campaign_id, s.person_id FROM session s WHERE s.token_hash = $1 OFFSET 0) s
+	 CROSS JOIN LATERAL (SELECT d.body, d.saved_at FROM draft d WHERE d.campaign_id = s.campaign_id AND d.person_id = s.person_id OFFSET 0) d`
 )
 
 // Session finds a live session by its token's hash and keeps it alive for
