@@ -54,10 +54,11 @@ const (
 	SELECT person_id, revision, saved_at FROM saved`
 
 	// The draft goes that became a ballot of this batch, unless it was changed since. It is found first and deleted
-	// where it was found: a plan that deletes what it finds among all drafts is none that can be chosen.
+	// where it was found: a plan that deletes what it finds among all drafts is none that can be chosen. Its time is
+	// asked for there once more: it may be changed while the deletion waits for it.
 	plainDrafts = `
 	DELETE FROM draft USING (
-	  SELECT d.ctid AS at
+	  SELECT d.ctid AS at, i.kept
 	    FROM unnest($1::bigint[], $2::timestamptz[], $3::bytea[]) AS i (person_id, kept, commit)
 	   CROSS JOIN LATERAL (
 	     SELECT d.ctid, d.campaign_id, d.saved_at FROM draft d
@@ -65,7 +66,7 @@ const (
 	   CROSS JOIN LATERAL (
 	     SELECT b.cohort_id, b.commit FROM ballot b WHERE b.campaign_id = d.campaign_id AND b.person_id = i.person_id OFFSET 0) b
 	   WHERE d.saved_at = i.kept AND b.cohort_id = $4 AND b.commit = i.commit
-	) gone WHERE draft.ctid = gone.at`
+	) gone WHERE draft.ctid = gone.at AND draft.saved_at = gone.kept`
 )
 
 // plainConfig is of the connections that SavePlain has for itself, made from

@@ -194,13 +194,20 @@ func (b *BenchCopies) CountStatements(ctx context.Context) error {
 // their ends are waited for.
 func (b *BenchCopies) Work(ctx context.Context) (Work, error) {
 	w := Work{Statements: -1}
-	for others := 1; others > 0; {
+	others := 1
+	for range 1000 { // 10 s
 		err := b.c.QueryRow(ctx, `
 			SELECT count(*)::int FROM pg_stat_activity, pg_sleep(0.01)
 			 WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'`).Scan(&others)
 		if err != nil {
 			return w, fmt.Errorf("bench: connections at work: %w", err)
 		}
+		if others == 0 {
+			break
+		}
+	}
+	if others > 0 {
+		return w, fmt.Errorf("bench: %d connections of others are open to the bench's database, so its transactions cannot be counted", others)
 	}
 	err := b.c.QueryRow(ctx, `SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = current_database()`).Scan(&w.Transactions)
 	if err != nil {

@@ -57,11 +57,12 @@ func Open(ctx context.Context, url string) (*DB, error) {
 		pool.Close()
 		return nil, fmt.Errorf("open database: %w", err)
 	}
+	few := here(cfg.ConnConfig.Host) && !strings.Contains(url, "pool_max_conns") // who says how many has them all
 	db := &DB{pool: pool, lists: waitlists{of: map[int]*waitlist{}}}
 	for _, p := range []struct {
 		pool **pgxpool.Pool
 		cfg  *pgxpool.Config
-	}{{&db.pages, pagesConfig(cfg)}, {&db.plain, plainConfig(cfg)}} {
+	}{{&db.pages, pagesConfig(cfg, few)}, {&db.plain, plainConfig(cfg)}} {
 		if *p.pool, err = pgxpool.NewWithConfig(ctx, p.cfg); err != nil {
 			db.Close()
 			return nil, fmt.Errorf("open database: %w", err)
@@ -89,13 +90,17 @@ func byKeys(c *pgxpool.Config) {
 // this machine's processors they are few: more reads at once would not end
 // sooner, and this program, which has to send away whom it cannot serve, would
 // get no turn among them.
-func pagesConfig(pool *pgxpool.Config) *pgxpool.Config {
+func pagesConfig(pool *pgxpool.Config, few bool) *pgxpool.Config {
 	c := pool.Copy()
 	c.MinConns, c.MinIdleConns = 0, 0
 	byKeys(c)
 	c.ConnConfig.RuntimeParams["default_transaction_isolation"] = "repeatable read"
-	c.ConnConfig.RuntimeParams["default_transaction_read_only"] = "on"
-	if here(c.ConnConfig.Host) {
+	// Not before it is connected: an address may ask for a server that can be written to.
+	c.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
+		_, err := conn.Exec(ctx, `SET default_transaction_read_only = on`)
+		return err
+	}
+	if few {
 		c.MaxConns = min(c.MaxConns, int32(runtime.NumCPU())+1)
 	}
 	return c

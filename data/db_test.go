@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -96,6 +97,7 @@ func TestPagesReadByKeysAlone(t *testing.T) {
 		look("nobody", 1) // planned for a village
 	}
 	pgtest.Exec(t, url, crowd)
+	pgtest.Exec(t, url, drawn)
 	before := pgtest.Value[int64](t, url, readSoFar)
 	for i := range looks {
 		look(fmt.Sprintf("q%d", 1+100*i), int64(5+100*i))
@@ -107,7 +109,28 @@ func TestPagesReadByKeysAlone(t *testing.T) {
 	}
 }
 
-// Only where the server shares this machine's processors are the readers few.
+// An address may ask for a server that can be written to, and say how many
+// connections there are to be; pages keep to both.
+func TestPagesOfAnAddress(t *testing.T) {
+	_, url := inVillage(t)
+	and := "?"
+	if strings.Contains(url, "?") {
+		and = "&"
+	}
+	db, err := Open(t.Context(), url+and+"target_session_attrs=read-write&pool_max_conns=50")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Session(t.Context(), sha256.Sum256([]byte("nobody")), time.Hour); !errors.Is(err, ErrNotFound) {
+		t.Error(err)
+	}
+	if got := db.pages.Config().MaxConns; got != 50 {
+		t.Errorf("pages have %d connections", got)
+	}
+}
+
+// A server is on this machine where its address says so.
 func TestServersOnThisMachine(t *testing.T) {
 	for host, want := range map[string]bool{
 		"/var/run/postgresql": true, "localhost": true, "127.0.0.1": true, "::1": true,

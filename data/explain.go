@@ -67,11 +67,15 @@ type OfferView struct {
 const (
 	resultCohort = `(SELECT COALESCE(b.cohort_id, p.cohort_id) FROM person p LEFT JOIN ballot b ON b.campaign_id = p.campaign_id AND b.person_id = p.id WHERE p.id = $1)`
 
+	// An order that one index has and another has not makes the planner take that one, though both look alike to it while
+	// the table is empty. So it is asked for where there is one row at most.
+	resultRank = `(SELECT m.rank FROM ticket_member m WHERE m.cohort_id = ` + resultCohort + ` AND m.person_id >= $1 AND m.person_id <= $1 ORDER BY m.person_id LIMIT 1)`
+
 	selectResult = `
 	SELECT p.id, p.key, p.campaign_id, COALESCE(c.id, 0), COALESCE(c.key, ''), c.state, c.confirm_by, c.publish_at, c.settle_at,
 	       d.published_at, jebi_now(),
 	       b.person_id IS NOT NULL AND NOT b.withdrawn,
-	       EXISTS (SELECT FROM ticket_member m WHERE m.cohort_id = c.id AND m.person_id = p.id)
+	       ` + resultRank + ` IS NOT NULL
 	  FROM person p
 	  LEFT JOIN ballot b ON b.campaign_id = p.campaign_id AND b.person_id = p.id
 	  LEFT JOIN cohort c ON c.id = COALESCE(b.cohort_id, p.cohort_id)
@@ -83,20 +87,22 @@ const (
 	       COALESCE(w.state, ''), COALESCE(w.why, ''), COALESCE(w.lapses, 0),
 	       CASE WHEN w.state = 'waiting' THEN (SELECT count(*) FROM waiting y WHERE y.cohort_id = w.cohort_id AND y.state = 'waiting'
 	         AND y.rank >= COALESCE(l.rank, w.rank) / $2 * $2 AND y.rank < COALESCE(l.rank, w.rank))::int ELSE 0 END
-	  FROM ticket_member m JOIN ticket t USING (cohort_id, rank) LEFT JOIN waiting w USING (cohort_id, rank)
-	  LEFT JOIN left_out l ON l.cohort_id = t.cohort_id AND l.ticket = t.rank
-	 WHERE m.cohort_id = ` + resultCohort + ` AND m.person_id = $1`
+	  FROM (SELECT t.* FROM ticket t WHERE t.cohort_id = ` + resultCohort + ` AND t.rank = ` + resultRank + ` OFFSET 0) t
+	  LEFT JOIN LATERAL (SELECT w.* FROM waiting w WHERE w.cohort_id = t.cohort_id AND w.rank = t.rank OFFSET 0) w ON true
+	  LEFT JOIN LATERAL (SELECT l.rank FROM left_out l WHERE l.cohort_id = t.cohort_id AND l.ticket = t.rank OFFSET 0) l ON true`
 
 	// By her places, and not along everybody's from the newest until one is hers.
 	newestAssignment = ` WHERE a.person_id = $1 ORDER BY a.id + 0 DESC LIMIT 1`
 
-	liveOffer = ` WHERE o.state = 'live' AND o.cohort_id = ` + resultCohort + `
-	   AND o.rank = (SELECT m.rank FROM ticket_member m WHERE m.cohort_id = ` + resultCohort + ` AND m.person_id = $1)`
+	liveOffer = ` WHERE o.state = 'live' AND o.cohort_id = ` + resultCohort + ` AND o.rank >= ` + resultRank + ` AND o.rank <= ` + resultRank + ` ORDER BY o.rank LIMIT 1`
 
-	selectPlaces = selectPlace + ` WHERE s.id IN (
+	selectPlaces = `
+	SELECT p.* FROM (
 	  SELECT v.slot FROM (SELECT a.slot_id, a.second_id FROM assignment a` + newestAssignment + `) a, LATERAL (VALUES (a.slot_id), (a.second_id)) v (slot)
 	   UNION ALL
-	  SELECT v.slot FROM (SELECT o.slot_id, o.second_id FROM offer o` + liveOffer + `) o, LATERAL (VALUES (o.slot_id), (o.second_id)) v (slot))`
+	  SELECT v.slot FROM (SELECT o.slot_id, o.second_id FROM offer o` + liveOffer + `) o, LATERAL (VALUES (o.slot_id), (o.second_id)) v (slot)
+	  OFFSET 0) v
+	 CROSS JOIN LATERAL (` + selectPlace + ` WHERE s.id = v.slot OFFSET 0) p`
 )
 
 // ResultOf reads a person's result as it stands. Before publication it tells
@@ -130,6 +136,8 @@ func resultOf(ctx context.Context, from reader, lists *waitlists, person int64) 
 		r.State = "excluded"
 	case !found.leaf:
 		r.State = "no_ballot"
+	case found.ticket == nil:
+		return r, fmt.Errorf("%s: the ticket is missing", what)
 	default:
 		return r, r.drawn(ctx, from, lists, found)
 	}
@@ -139,7 +147,7 @@ func resultOf(ctx context.Context, from reader, lists *waitlists, person int64) 
 // found is what was read with a result.
 type found struct {
 	ballot, leaf bool
-	ticket       ticketFound
+	ticket       *ticketFound    // nil: none
 	assignments  []AssignmentRow // the newest
 	offers       []OfferRow      // the live one
 	places       map[int64]*Place
@@ -176,9 +184,11 @@ func readResult(ctx context.Context, from reader, person int64, what string) (r 
 	if state != nil {
 		r.CohortState, r.ConfirmBy, r.PublishAt, r.SettleAt = *state, confirm.UTC(), publish.UTC(), settle.UTC()
 	}
-	t := &f.ticket
-	err = b.QueryRow().Scan(&t.ticket, &t.rank, &t.late, &t.size, &t.tickets, &t.waiting, &t.why, &t.lapses, &t.aheadInBlock)
-	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+	var t ticketFound
+	switch err := b.QueryRow().Scan(&t.ticket, &t.rank, &t.late, &t.size, &t.tickets, &t.waiting, &t.why, &t.lapses, &t.aheadInBlock); {
+	case err == nil:
+		f.ticket = &t
+	case !errors.Is(err, pgx.ErrNoRows):
 		return r, f, fmt.Errorf("%s: %w", what, err)
 	}
 	rows, err := b.Query()
@@ -205,9 +215,9 @@ func (r *ResultRow) drawn(ctx context.Context, from reader, lists *waitlists, f 
 	if len(f.assignments) > 0 {
 		a := f.assignments[0]
 		r.State, r.Choice, r.Origin, r.Assignment = a.State, a.Choice, a.Origin, a.ID
-		r.Place, r.Second = f.places[a.Slot], f.places[a.Second]
-		if a.Alive() {
-			return nil
+		var err error
+		if r.Place, r.Second, err = f.placesOf(a.Slot, a.Second); err != nil || a.Alive() {
+			return err
 		}
 	}
 	if t.waiting == "" || t.waiting == "seated" {
@@ -224,9 +234,22 @@ func (r *ResultRow) drawn(ctx context.Context, from reader, lists *waitlists, f 
 	r.Ahead += n
 	if len(f.offers) > 0 {
 		o := f.offers[0]
-		r.Offer = &OfferView{ID: o.ID, Choice: o.Choice, Size: o.Size, Place: *f.places[o.Slot], Second: f.places[o.Second], Deadline: o.Deadline.UTC()}
+		first, second, err := f.placesOf(o.Slot, o.Second)
+		if err != nil {
+			return err
+		}
+		r.Offer = &OfferView{ID: o.ID, Choice: o.Choice, Size: o.Size, Place: *first, Second: second, Deadline: o.Deadline.UTC()}
 	}
 	return nil
+}
+
+// placesOf gives what was read of a slot, and of a second one where it is not 0.
+func (f *found) placesOf(slot, second int64) (*Place, *Place, error) {
+	a, b := f.places[slot], f.places[second]
+	if a == nil || second != 0 && b == nil {
+		return nil, nil, fmt.Errorf("slots %d and %d: %w", slot, second, ErrNotFound)
+	}
+	return a, b, nil
 }
 
 const selectPlace = `

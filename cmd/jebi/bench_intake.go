@@ -32,7 +32,8 @@ is looked for in the database. See docs/bench.md.
 
 It makes databases of its own, on the server of DATABASE_URL or on a private one, and drops them.
 It is refused on a server with fsync, full_page_writes or synchronous_commit off. It takes about a
-quarter of an hour; with --quick three minutes and more, with the same figures from one repeat.`,
+quarter of an hour; with --quick under three minutes, with the same figures from one repeat and a
+quarter of the people for two of the comparisons.`,
 		Example: "  jebi bench intake --quick\n  jebi bench intake --json >bench.json",
 		Args:    cobra.NoArgs,
 		RunE: func(cc *cobra.Command, _ []string) error {

@@ -55,7 +55,7 @@ type Config struct {
 	Proxied    bool           // the last X-Forwarded-For is the asker's address
 	EntryCaps  data.EntryCaps // zero fields: 100 failures an hour for an address, 10 for a person, 3000 in ten minutes for the campaign
 	Caps       data.CodeCaps  // zero fields: 5 an hour and 10 a day for a phone, 600 an hour for an address
-	Concurrent int            // requests under way at once at most; 0: 256. With a clock fewer are let in at once, and fewer still where answers take long
+	Concurrent int            // requests under way at once at most; 0: 256. Over 96 only while answers take no longer for it
 	Lines      int            // connections open at once; 0: 10,000. The system must allow as many files
 	Idle       time.Duration  // a session ends after so long without a page; 0: 30 minutes
 	CodeLasts  time.Duration  // 0: 10 minutes
@@ -84,8 +84,8 @@ type Form struct {
 	texts     textBudget
 	alarm     codeAlarm
 	movable   bool
-	gate      *gate // of pages
-	downloads *gate // of the public files, which may take long
+	gate      gate // of pages
+	downloads gate // of the public files, which may take long
 	lines     *lines
 	known     remembered
 	refusals  refusals
@@ -143,7 +143,7 @@ func New(ctx context.Context, c Config) (*Form, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &Form{Config: c, pages: ps, movable: movable, gate: newGate(c.Concurrent, c.Now), downloads: newGate(mostDownloads, nil), lines: newLines(c.Lines, c.Proxied)}
+	f := &Form{Config: c, pages: ps, movable: movable, gate: newGate(gateLeast, c.Concurrent), downloads: newGate(mostDownloads, mostDownloads), lines: newLines(c.Lines, c.Proxied)}
 	f.handler = f.routes()
 	return f, nil
 }

@@ -2,7 +2,6 @@ package form
 
 import (
 	"bytes"
-	"cmp"
 	"errors"
 	"html/template"
 	"io"
@@ -14,137 +13,46 @@ import (
 	"sync"
 	"time"
 
+	"github.com/failsafe-go/failsafe-go/adaptivelimiter"
+
 	"jebi/cohort"
 	"jebi/data"
 )
 
 // gate lets so many requests in at once as the machine can answer in good time,
-// and the others not at all: nobody waits at it. Those who come a little faster
-// than they can be answered, as after a moment in which nothing went on, it lets
-// in at a bounded pace; a crowd would fill the machine at once, until who is sent
-// away waits as well. While people are sent away and those inside take too
-// long it is made narrower.
+// and the others not at all: nobody waits at it. It becomes wider while those
+// inside take no longer for that, and narrower while they take longer than they
+// used to.
 type gate struct {
-	clock func() time.Time // nil: it does not adapt
-
-	mu    sync.Mutex
-	under int // requests under way
-	width int // requests that may be
-	rest  int // width while nobody is sent away
-	most  int // that width ever is
-
-	paced  time.Time // places that were added for those who came faster are paid for until then
-	paused bool      // no such places: those inside took too long
-
-	since      time.Time // when the following were counted from
-	done, slow int       // requests answered, and those of them that took longer than gateSlow
-	full       bool      // somebody was sent away
+	limiter adaptivelimiter.AdaptiveLimiter[any]
 }
 
-// How the gate adapts: every gateLook, to less than gateSlow for nearly everyone
-// who is let in. It is never so narrow that a database far away would be kept
-// idle.
 const (
-	gateSlow  = 25 * time.Millisecond
+	// gateLeast are let in at once whatever comes: as many as come, at a thousand a second, in a tenth of a second in
+	// which the machine was held.
+	gateLeast = 96
+	// gateLook is how often the width is looked at, where there were gateCount answers to look at.
 	gateLook  = 50 * time.Millisecond
-	gateRest  = 64
-	gateLeast = 24
-	gateCount = 20               // answers that a look needs
-	gatePace  = time.Millisecond // one more place for those who come faster
-	gateAhead = 64               // such places at once, after as many gatePace without any
+	gateCount = 20
 )
 
-// newGate makes a gate that adapts; without a clock it is always as wide as it
-// ever is.
-func newGate(most int, clock func() time.Time) *gate {
-	g := &gate{clock: clock, width: most, most: most}
-	if clock != nil {
-		g.rest = min(gateRest, most)
-		g.width = g.rest
-	}
-	return g
+// newGate makes a gate for least to most requests at once, but no more than most.
+func newGate(least, most int) gate {
+	least = min(least, most)
+	return gate{adaptivelimiter.NewBuilder[any]().
+		WithLimits(uint(least), uint(most), uint(least)).
+		WithRecentWindow(gateLook, time.Second, gateCount).
+		Build()}
 }
 
 // enter lets one more be under way, and gives what ends it; nil where no more may
 // be.
-func (g *gate) enter() (leave func()) {
-	var began time.Time
-	if g.clock != nil {
-		began = g.clock()
-	}
-	if !g.letIn(began) {
+func (g gate) enter() (leave func()) {
+	p, ok := g.limiter.TryAcquirePermit()
+	if !ok {
 		return nil
 	}
-	return func() {
-		if g.clock == nil {
-			g.letOut(began, -1)
-			return
-		}
-		now := g.clock()
-		g.letOut(now, now.Sub(began))
-	}
-}
-
-// letIn says whether one more may be under way now.
-func (g *gate) letIn(now time.Time) bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.under >= g.width && !g.widen(now) {
-		g.full = true
-		return false
-	}
-	g.under++
-	return true
-}
-
-// widen adds a place for one who came faster than others were answered.
-func (g *gate) widen(now time.Time) bool {
-	if g.paused || g.width >= g.most {
-		return false
-	}
-	if ahead := now.Add(-gateAhead * gatePace); g.paced.Before(ahead) {
-		g.paced = ahead
-	}
-	if now.Sub(g.paced) < gatePace {
-		return false
-	}
-	g.paced = g.paced.Add(gatePace)
-	g.width++
-	return true
-}
-
-// letOut ends a request that was let in. took is how long it was under way;
-// negative where nobody looked at a clock.
-func (g *gate) letOut(now time.Time, took time.Duration) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.under--
-	if took < 0 {
-		return
-	}
-	g.done++
-	if took > gateSlow {
-		g.slow++
-	}
-	if g.done < gateCount || now.Sub(g.since) < gateLook {
-		return
-	}
-	least := min(gateLeast, g.most)
-	switch {
-	case !g.full:
-		g.width += (g.rest-g.width)/4 + cmp.Compare(g.rest, g.width)
-		g.paused = false
-	case g.slow*2 > g.done:
-		g.width = max(least, g.width/2)
-		g.paused = true
-	case g.slow*20 > g.done: // more than one in twenty
-		g.width = max(least, g.width*3/4)
-		g.paused = true
-	case g.slow*50 <= g.done:
-		g.width = min(g.most, g.width+1+g.width/16)
-		g.paused = false
-	}
-	g.since, g.done, g.slow, g.full = now, 0, 0, false
+	return p.Record
 }
 
 // bodyRead reads a form that is posted, up to its bound, before anything is

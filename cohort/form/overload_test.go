@@ -93,11 +93,7 @@ func (w *town) block(sql string) (release func()) {
 }
 
 // inside is how many requests are under way.
-func (g *gate) inside() int {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.under
-}
+func (g gate) inside() int { return g.limiter.Inflight() }
 
 // copy is another browser with the same cookies.
 func (b *browser) copy() *browser {
@@ -126,90 +122,25 @@ func (b *browser) status(path string) int {
 	return res.StatusCode
 }
 
-// The gate is made narrower while people are sent away and those inside take
-// long, and wider while they do not, or nobody is sent away.
-func TestGateAdapts(t *testing.T) {
-	now := time.Date(2021, 7, 14, 0, 0, 0, 0, time.UTC)
-	g := newGate(256, func() time.Time { return now })
-	look := func(took time.Duration, full bool) {
-		for range gateCount + 5 {
-			if !g.letIn(now) {
-				t.Fatal("the gate is full")
+// Of a crowd as many are let in as may be, and when they have left, as many again.
+func TestGate(t *testing.T) {
+	for _, c := range []struct{ least, most, want int }{{2, 5, 2}, {gateLeast, 3, 3}} {
+		g := newGate(c.least, c.most)
+		for range 2 {
+			var leave []func()
+			for l := g.enter(); l != nil; l = g.enter() {
+				leave = append(leave, l)
 			}
-			g.full = full
-			now = now.Add(gateLook / gateCount)
-			g.letOut(now, took)
-		}
-	}
-	for _, c := range []struct {
-		what  string
-		looks int
-		took  time.Duration
-		full  bool
-		want  int
-	}{
-		{"slow, and nobody sent away", 20, time.Second, false, gateRest},
-		{"slow and full", 100, 2 * gateSlow, true, gateLeast},
-		{"quick and full", 200, gateSlow / 2, true, 256},
-		{"slow and full again", 100, 2 * gateSlow, true, gateLeast},
-		{"nobody sent away any more", 200, time.Second, false, gateRest},
-	} {
-		for range c.looks {
-			look(c.took, c.full)
-		}
-		if g.width != c.want {
-			t.Errorf("%s: width %d, want %d", c.what, g.width, c.want)
-		}
-	}
-}
-
-// Who comes a little faster than others are answered is let in, a crowd is not;
-// and nobody is, beyond the width, while those inside take too long.
-func TestGateLetsInAtAPace(t *testing.T) {
-	now := time.Date(2021, 7, 14, 0, 0, 0, 0, time.UTC)
-	g := newGate(256, func() time.Time { return now })
-	come := func(n int) (in int) {
-		for range n {
-			if g.letIn(now) {
-				in++
+			if len(leave) != c.want || g.inside() != c.want {
+				t.Errorf("gate for %d to %d: %d let in and %d inside, want %d", c.least, c.most, len(leave), g.inside(), c.want)
+			}
+			for _, l := range leave {
+				l()
+			}
+			if g.inside() != 0 {
+				t.Errorf("gate for %d to %d: %d inside though all have left", c.least, c.most, g.inside())
 			}
 		}
-		return in
-	}
-	if got := come(1000); got != gateRest+gateAhead {
-		t.Errorf("of a crowd %d are let in, want %d", got, gateRest+gateAhead)
-	}
-	for range 200 {
-		now = now.Add(gatePace)
-		come(1)
-	}
-	if g.under != 256 {
-		t.Errorf("of those who came one by one %d are inside, want all that may be", g.under)
-	}
-	for range 256 {
-		g.letOut(now.Add(gateLook), 2*gateSlow)
-	}
-	if now = now.Add(time.Minute); come(1000) != g.width || g.width >= 256 {
-		t.Errorf("while those inside take too long, %d are let in by a gate of %d", g.under, g.width)
-	}
-}
-
-// Without a clock the gate is as wide as it ever is, and downloads, which take
-// as long as they take, are at one of those.
-func TestGateWithoutAClock(t *testing.T) {
-	g := newGate(3, nil)
-	var leave []func()
-	for l := g.enter(); l != nil; l = g.enter() {
-		leave = append(leave, l)
-	}
-	if len(leave) != 3 {
-		t.Errorf("%d let in, want 3", len(leave))
-	}
-	for _, l := range leave {
-		l()
-	}
-	if g.under != 0 || g.width != 3 {
-		t.Errorf("%d under way, width %d", g.under, g.width)
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
 	"pgregory.net/rapid"
 
 	"jebi/cohort"
@@ -571,5 +572,46 @@ func TestDraftGoesWithTheSave(t *testing.T) {
 	}
 	if got := pgtest.Values[int64](t, p.url, `SELECT person_id FROM jebi.draft ORDER BY 1`); !slices.Equal(got, []int64{2, 3, 4}) {
 		t.Errorf("drafts of %v stay, want those of 2 (changed), 3 (not told of) and 4 (not saved)", got)
+	}
+}
+
+// So does one that is being changed while the save waits for it.
+func TestDraftThatChangesDuringTheSave(t *testing.T) {
+	p, ctx := newPlace(t), t.Context()
+	s := p.service()
+	if err := p.db.KeepDraft(ctx, 1, 1, nil, []byte(`{"choices": []}`)); err != nil {
+		t.Fatal(err)
+	}
+	draft, err := p.db.Draft(ctx, 1, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := pgx.Connect(ctx, p.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close(context.Background())
+	tab, err := other.Begin(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tab.Exec(ctx, `UPDATE jebi.draft SET body = '{"choices": [], "x": 1}', saved_at = saved_at + interval '1 s' WHERE person_id = 1`); err != nil {
+		t.Fatal(err)
+	}
+	saved := make(chan error)
+	go func() {
+		r := answer(1, "C1")
+		r.Draft = draft.Kept
+		_, err := s.Save(ctx, r)
+		saved <- err
+	}()
+	const waits = `SELECT count(*)::int FROM pg_stat_activity, pg_sleep(0.005) WHERE datname = current_database() AND wait_event_type = 'Lock'`
+	for pgtest.Value[int](t, p.url, waits) == 0 {
+	}
+	if err := errors.Join(tab.Commit(ctx), <-saved); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := p.db.Draft(ctx, 1, 1); err != nil || !strings.Contains(string(got.Body), `"x"`) {
+		t.Errorf("the draft is %q (%v), want what the other tab kept", got.Body, err)
 	}
 }

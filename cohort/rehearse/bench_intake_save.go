@@ -131,8 +131,9 @@ func (s *saving) body() []byte {
 }
 
 // compare runs the modes in short turns, each round of them beginning with
-// another: a machine that is shared changes its speed within seconds, and so
-// what is compared must lie close together.
+// another, and every other round backwards: a machine that is shared changes its
+// speed within seconds, and so what is compared must lie close together, and not
+// always after the same.
 func (s *saving) compare(ctx context.Context) error {
 	turns, turn := 4, 2*time.Second
 	if s.Quick {
@@ -160,8 +161,12 @@ func (s *saving) compare(ctx context.Context) error {
 			if err := s.copies.Settle(ctx); err != nil {
 				return err
 			}
-			for i := range modes {
-				m := modes[(i+t+repeat)%len(modes)]
+			first := (t + repeat) % len(modes)
+			round := slices.Concat(modes[first:], modes[:first])
+			if t%2 == 1 {
+				slices.Reverse(round)
+			}
+			for _, m := range round {
 				var perSecond float64
 				var ms []float64
 				var err error
