@@ -74,6 +74,7 @@ func libraries() []outside {
 		{path: "database/sql", users: []string{"data"}},
 		{path: "github.com/xuri/excelize", users: []string{"data/workbook"}},
 		{path: "github.com/arran4/golang-ical", users: []string{"cohort/form"}},
+		{path: "github.com/failsafe-go", users: []string{"cohort/form"}},
 		{path: "github.com/spf13", users: []string{"cmd/…"}},
 		// A test may have a flag of its own, to write its golden files anew.
 		{path: "flag", users: []string{"cmd/…"}, tests: []string{"*"}},

@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/jackc/pgx/v5"
 	"pgregory.net/rapid"
 
 	"jebi/cohort"
@@ -586,30 +585,31 @@ func TestDraftThatChangesDuringTheSave(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	other, err := pgx.Connect(ctx, p.url)
-	if err != nil {
-		t.Fatal(err)
+	waiting := func(n int) {
+		t.Helper()
+		const q = `SELECT count(*)::int FROM pg_stat_activity, pg_sleep(0.005) WHERE datname = current_database() AND wait_event_type = 'Lock'`
+		for pgtest.Value[int](t, p.url, q) < n {
+		}
 	}
-	defer other.Close(context.Background())
-	tab, err := other.Begin(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := tab.Exec(ctx, `UPDATE jebi.draft SET body = '{"choices": [], "x": 1}', saved_at = saved_at + interval '1 s' WHERE person_id = 1`); err != nil {
-		t.Fatal(err)
-	}
-	saved := make(chan error)
-	go func() {
+	release := pgtest.Hold(t, p.url, `SELECT pg_advisory_lock(1)`)
+	var tabs sync.WaitGroup
+	tabs.Go(func() { // changes the draft, and commits when it is released
+		pgtest.Exec(t, p.url, `BEGIN;
+			UPDATE jebi.draft SET body = '{"choices": [], "x": 1}', saved_at = saved_at + interval '1 s' WHERE person_id = 1;
+			SELECT pg_advisory_lock(1);
+			COMMIT`)
+	})
+	waiting(1)
+	var saved error
+	tabs.Go(func() {
 		r := answer(1, "C1")
 		r.Draft = draft.Kept
-		_, err := s.Save(ctx, r)
-		saved <- err
-	}()
-	const waits = `SELECT count(*)::int FROM pg_stat_activity, pg_sleep(0.005) WHERE datname = current_database() AND wait_event_type = 'Lock'`
-	for pgtest.Value[int](t, p.url, waits) == 0 {
-	}
-	if err := errors.Join(tab.Commit(ctx), <-saved); err != nil {
-		t.Fatal(err)
+		_, saved = s.Save(ctx, r)
+	})
+	waiting(2)
+	release()
+	if tabs.Wait(); saved != nil {
+		t.Fatal(saved)
 	}
 	if got, err := p.db.Draft(ctx, 1, 1); err != nil || !strings.Contains(string(got.Body), `"x"`) {
 		t.Errorf("the draft is %q (%v), want what the other tab kept", got.Body, err)
