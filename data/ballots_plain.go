@@ -74,9 +74,7 @@ const (
 // once; so one that waits for a lock must end by itself before its caller is told
 // that nothing is saved.
 func plainConfig(pool *pgxpool.Config) *pgxpool.Config {
-	c := pool.Copy()
-	c.MinConns, c.MinIdleConns = 0, 0
-	byKeys(c)
+	c := byKeys(pool)
 	c.ConnConfig.RuntimeParams["lock_timeout"] = "8s"
 	return c
 }

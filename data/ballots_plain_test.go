@@ -37,8 +37,6 @@ SELECT pg_stat_force_next_flush()`
 
 	// drawn gives each of the crowd a ticket, a place that ended and an offer, as nothing in the product would.
 	drawn = `
-SET search_path = jebi;
-SET session_replication_role = replica;
 INSERT INTO slot (campaign_id, cohort_id, clinic_id, date, block, part, vaccine, starts_at, seats)
 SELECT 1, 1, 1, date '2031-08-01' + i, '0900', 'am', 'v', now(), 100 FROM generate_series(1, 3000) i;
 INSERT INTO ticket_member (cohort_id, person_id, rank) SELECT 1, id, row_number() OVER (ORDER BY id) FROM person WHERE key LIKE 'q%';
@@ -102,8 +100,8 @@ func TestSavesReadByKeysAlone(t *testing.T) {
 // settled is readSoFar, once all connections have ended and said what they read.
 func settled(t *testing.T, url string) int64 {
 	t.Helper()
-	for pgtest.Value[int](t, url, `SELECT count(*)::int FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'`) > 0 {
-		time.Sleep(10 * time.Millisecond)
+	if !pgtest.Alone(t, url) {
+		t.Fatal("somebody is still connected")
 	}
 	return pgtest.Value[int64](t, url, readSoFar)
 }

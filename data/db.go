@@ -49,39 +49,39 @@ func Open(ctx context.Context, url string) (*DB, error) {
 	cfg.ConnConfig.RuntimeParams["timezone"] = "UTC"
 	cfg.ConnConfig.RuntimeParams["jit"] = "off" // statements are short: compiling them took longer than running them
 	cfg.ConnConfig.RuntimeParams["application_name"] = "jebi"
-	pool, err := pgxpool.NewWithConfig(ctx, cfg)
-	if err != nil {
-		return nil, fmt.Errorf("open database: %w", err)
-	}
-	if err := pool.Ping(ctx); err != nil {
-		pool.Close()
-		return nil, fmt.Errorf("open database: %w", err)
-	}
 	few := here(cfg.ConnConfig.Host) && !strings.Contains(url, "pool_max_conns") // who says how many has them all
-	db := &DB{pool: pool, lists: waitlists{of: map[int]*waitlist{}}}
+	db := &DB{lists: waitlists{of: map[int]*waitlist{}}}
 	for _, p := range []struct {
 		pool **pgxpool.Pool
 		cfg  *pgxpool.Config
-	}{{&db.pages, pagesConfig(cfg, few)}, {&db.plain, plainConfig(cfg)}} {
+	}{{&db.pool, cfg}, {&db.pages, pagesConfig(cfg, few)}, {&db.plain, plainConfig(cfg)}} {
 		if *p.pool, err = pgxpool.NewWithConfig(ctx, p.cfg); err != nil {
 			db.Close()
 			return nil, fmt.Errorf("open database: %w", err)
 		}
 	}
+	if err := db.pool.Ping(ctx); err != nil {
+		db.Close()
+		return nil, fmt.Errorf("open database: %w", err)
+	}
 	return db, nil
 }
 
-// byKeys lets connections plan their statements once, for to plan them takes
-// longer than to run them, and whatever the tables are like: rows are found by
-// their keys, and the statements are written so that no other way is open. What
-// the server knows of the tables may be from before the window, or from a moment
-// in which they were empty; the plan that was the best then reads them whole.
-func byKeys(c *pgxpool.Config) {
+// byKeys makes of the pool's connections such as plan their statements once, for
+// to plan them takes longer than to run them, and whatever the tables are like:
+// rows are found by their keys, and the statements are written so that no other
+// way is open. What the server knows of the tables may be from before the window,
+// or from a moment in which they were empty; the plan that was the best then
+// reads them whole. None is open before it is needed.
+func byKeys(pool *pgxpool.Config) *pgxpool.Config {
+	c := pool.Copy()
+	c.MinConns, c.MinIdleConns = 0, 0
 	for name, value := range map[string]string{
 		"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off", "enable_bitmapscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off",
 	} {
 		c.ConnConfig.RuntimeParams[name] = value
 	}
+	return c
 }
 
 // pagesConfig is of the connections that citizens' pages read by, made from the
@@ -91,9 +91,7 @@ func byKeys(c *pgxpool.Config) {
 // sooner, and this program, which has to send away whom it cannot serve, would
 // get no turn among them.
 func pagesConfig(pool *pgxpool.Config, few bool) *pgxpool.Config {
-	c := pool.Copy()
-	c.MinConns, c.MinIdleConns = 0, 0
-	byKeys(c)
+	c := byKeys(pool)
 	c.ConnConfig.RuntimeParams["default_transaction_isolation"] = "repeatable read"
 	// Not before it is connected: an address may ask for a server that can be written to.
 	c.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {

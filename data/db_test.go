@@ -35,10 +35,7 @@ func TestPagesReadOneMoment(t *testing.T) {
 		if err == nil {
 			err = r.QueryRow().Scan(&second)
 		}
-		if e := r.Close(); err == nil {
-			err = e
-		}
-		return first, second, err
+		return first, second, errors.Join(err, r.Close())
 	}
 	if _, _, err := read(`SELECT 1`); err != nil { // the statements are made ready
 		t.Fatal(err)
@@ -52,9 +49,7 @@ func TestPagesReadOneMoment(t *testing.T) {
 		first, second, err = read(wait)
 		done <- err
 	}()
-	for pgtest.Value[int](t, url, `SELECT count(*)::int FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND objid = $1`, lock) == 0 {
-		time.Sleep(time.Millisecond)
-	}
+	pgtest.Waiting(t, url, 1)
 	pgtest.Exec(t, url, `INSERT INTO jebi.person (campaign_id, key, row_hash) SELECT campaign_id, 'another', row_hash FROM jebi.person LIMIT 1`)
 	release()
 	if err := <-done; err != nil {
@@ -97,7 +92,7 @@ func TestPagesReadByKeysAlone(t *testing.T) {
 		look("nobody", 1) // planned for a village
 	}
 	pgtest.Exec(t, url, crowd)
-	pgtest.Exec(t, url, drawn)
+	pgtest.Unguarded(t, url, ownerRole, schema, drawn)
 	before := pgtest.Value[int64](t, url, readSoFar)
 	for i := range looks {
 		look(fmt.Sprintf("q%d", 1+100*i), int64(5+100*i))

@@ -274,11 +274,7 @@ func TestCorrectionUnderWayWhenPublicationIsDue(t *testing.T) {
 			return err
 		}
 		go func() { ticked <- w.runner.TickCohort(w.ctx, w.campaign.Key, "a") }()
-		for w.count(`SELECT count(*)::int FROM pg_stat_activity, pg_sleep(0.005) WHERE datname = current_database() AND wait_event_type = 'Lock'`) == 0 {
-			if err := w.ctx.Err(); err != nil {
-				return err
-			}
-		}
+		pgtest.Waiting(t, w.url, 1)
 		return nil
 	}))
 	w.must(<-ticked)

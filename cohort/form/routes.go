@@ -30,7 +30,7 @@ type visit struct {
 	campaign *cohort.Campaign
 	row      data.CampaignRow
 	session  *data.SessionRow // nil: not signed in
-	drafting bool             // the page begins with the visitor's draft
+	access   access           // of the page
 	draft    *data.DraftRow   // as it came with the session; nil: to be read
 	token    [32]byte         // hash of the session's cookie
 	early    bool             // refused before anything was asked of the database
@@ -184,8 +184,8 @@ const (
 // signed in, and turns errors into pages.
 func (f *Form) serve(h handler, a access) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		v := &visit{Request: r, w: w, drafting: a == answering}
-		err := f.admit(v, a != everybody)
+		v := &visit{Request: r, w: w, access: a}
+		err := f.admit(v)
 		if err == nil {
 			err = h(v)
 		}
@@ -196,7 +196,7 @@ func (f *Form) serve(h handler, a access) http.Handler {
 }
 
 // admit reads campaign, session and language of a visit.
-func (f *Form) admit(v *visit, private bool) error {
+func (f *Form) admit(v *visit) error {
 	v.lang = f.spoken(v, nil, "")
 	c, row, err := f.Campaign(v.Context())
 	if err != nil {
@@ -220,7 +220,7 @@ func (f *Form) admit(v *visit, private bool) error {
 		f.known.noteVisitor(v.token, s.Cohort)
 		v.lang = f.spoken(v, c.Languages, s.Language)
 	}
-	if !private {
+	if v.access == everybody {
 		return nil
 	}
 	if v.session == nil {

@@ -67,7 +67,7 @@ func (f *Form) session(v *visit) (data.SessionRow, error) {
 		return data.SessionRow{}, data.ErrNotFound
 	}
 	v.token = hash
-	if !v.drafting {
+	if v.access != answering {
 		return f.DB.Session(v.Context(), hash, f.Idle)
 	}
 	s, d, err := f.DB.SessionAndDraft(v.Context(), hash, f.Idle)

@@ -585,12 +585,6 @@ func TestDraftThatChangesDuringTheSave(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	waiting := func(n int) {
-		t.Helper()
-		const q = `SELECT count(*)::int FROM pg_stat_activity, pg_sleep(0.005) WHERE datname = current_database() AND wait_event_type = 'Lock'`
-		for pgtest.Value[int](t, p.url, q) < n {
-		}
-	}
 	release := pgtest.Hold(t, p.url, `SELECT pg_advisory_lock(1)`)
 	var tabs sync.WaitGroup
 	tabs.Go(func() { // changes the draft, and commits when it is released
@@ -599,14 +593,14 @@ func TestDraftThatChangesDuringTheSave(t *testing.T) {
 			SELECT pg_advisory_lock(1);
 			COMMIT`)
 	})
-	waiting(1)
+	pgtest.Waiting(t, p.url, 1)
 	var saved error
 	tabs.Go(func() {
 		r := answer(1, "C1")
 		r.Draft = draft.Kept
 		_, saved = s.Save(ctx, r)
 	})
-	waiting(2)
+	pgtest.Waiting(t, p.url, 2)
 	release()
 	if tabs.Wait(); saved != nil {
 		t.Fatal(saved)

@@ -80,15 +80,21 @@ func (l *load) openLoop(ctx context.Context, rate float64, lasts time.Duration) 
 // dial opens n lines.
 func (l *load) dial(n int) error {
 	for range n {
-		x := &line{next: make(chan int, 1)}
+		x := l.newLine()
+		l.idle = append(l.idle, x)
 		if err := x.dial(l.address); err != nil {
 			return err
 		}
-		l.open++
-		l.idle = append(l.idle, x)
-		go l.run(x)
 	}
 	return nil
+}
+
+// newLine makes a line that asks what it is given next.
+func (l *load) newLine() *line {
+	l.open++
+	x := &line{next: make(chan int, 1)}
+	go l.run(x)
+	return x
 }
 
 func (x *line) dial(address string) (err error) {
@@ -111,10 +117,7 @@ func (l *load) send(i int) {
 		l.idle = l.idle[:len(l.idle)-1]
 		last.next <- i // it waits for nothing else
 	case l.open < l.lines:
-		l.open++
-		fresh := &line{next: make(chan int, 1)}
-		fresh.next <- i
-		go l.run(fresh)
+		l.newLine().next <- i
 	default:
 		l.waiting = append(l.waiting, i)
 	}

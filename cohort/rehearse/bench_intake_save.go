@@ -135,9 +135,9 @@ func (s *saving) body() []byte {
 // speed within seconds, and so what is compared must lie close together, and not
 // always after the same.
 func (s *saving) compare(ctx context.Context) error {
-	turns, turn := 4, 2*time.Second
+	turns, turn := 4, s.lasts(2*time.Second, time.Second)
 	if s.Quick {
-		turns, turn = 3, time.Second
+		turns = 3
 	}
 	// As many callers as pgbench has clients; beside them more than a commit takes, as they wait when a window opens or
 	// closes.

@@ -31,6 +31,21 @@ func HoldTable(t testing.TB, url, table string) (release func()) {
 	return release
 }
 
+// Waiting waits until n connections to a database wait for a lock.
+func Waiting(t testing.TB, url string, n int) {
+	t.Helper()
+	with(t, url, func(ctx context.Context, conn *pgx.Conn) error {
+		for waiting := -1; waiting < n; {
+			if err := conn.QueryRow(ctx, `
+				SELECT count(*)::int FROM pg_stat_activity, pg_sleep(0.005)
+				 WHERE datname = current_database() AND wait_event_type = 'Lock'`).Scan(&waiting); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
 // Alone waits until nobody but the caller is connected to a database, and says whether that came to be.
 func Alone(t testing.TB, url string) (alone bool) {
 	t.Helper()
